@@ -163,7 +163,7 @@ cache_grow_step(struct cache_core *c, struct cache_grow *g, struct slice from, s
 	err = err != 0 ? err
 		       : treeval_seal(cache_store_grove(c->store, &p->tries), &g->edit,
 				      CACHE_GROW_NODES);
-	if (err == 0 && g->edit.flat_bytes > KVS_ENVELOPE_MAX) {
+	if (err == 0 && treeval_counted(&g->edit) > KVS_ENVELOPE_MAX) {
 		err = MB_ERR_TOO_LARGE;
 	}
 	if (err == 0) {

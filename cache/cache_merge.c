@@ -20,7 +20,7 @@ tree_show(struct cache_core *c, const struct cache_place *at, struct treeval_edi
 {
 	struct cache_block b;
 	struct tree_view view;
-	int err = edit->flat_bytes > KVS_ENVELOPE_MAX
+	int err = treeval_counted(edit) > KVS_ENVELOPE_MAX
 			  ? MB_ERR_TOO_LARGE
 			  : cache_store_tree_commit(c->store, at->key.len, edit, tries, &b, &view);
 

@@ -21,8 +21,10 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "envelope.h"
 #include "lattice.h"
 #include "microburst/error.h"
+#include "table.h"
 
 void
 kvs_changes_init(struct kvs_changes *cs, struct kvs_shard *shard, uint64_t period_ns,
@@ -69,17 +71,23 @@ kvs_changes_spare(const struct kvs_changes *cs, bool relays)
 
 /* ------------------------------------------------------------------ the table */
 
+static uint32_t
+table_at(const struct kvs_key *key)
+{
+	/* Where a key lies is as good as a hash: blocks are 16 bytes apart at least. */
+	return (uint32_t)(((uintptr_t)key >> 5 ^ (uintptr_t)key >> 17) % KVS_CHANGE_TABLE);
+}
+
 static struct kvs_change **
 table_head(struct kvs_changes *cs, const struct kvs_key *key)
 {
-	/* Where a key lies is as good as a hash: blocks are 16 bytes apart at least. */
-	return &cs->table[((uintptr_t)key >> 5 ^ (uintptr_t)key >> 17) % KVS_CHANGE_TABLE];
+	return &cs->table[table_at(key)];
 }
 
 static struct kvs_change *
-change_find(struct kvs_changes *cs, const struct kvs_key *key)
+change_find(const struct kvs_changes *cs, const struct kvs_key *key)
 {
-	struct kvs_change *ch = *table_head(cs, key);
+	struct kvs_change *ch = cs->table[table_at(key)];
 
 	while (ch != NULL && ch->key != key) {
 		ch = ch->table_next;
@@ -227,6 +235,43 @@ kvs_change_note(struct kvs_changes *cs, struct kvs_key *key, uint64_t listeners,
 	if (ch->told == 0) { /* else when that is answered */
 		enqueue(cs, ch, (ch->pending & KVS_LISTENER_TILES) == 0, now_ns);
 	}
+}
+
+/* Whether a delta says something of one of these items. */
+static bool
+names(const struct kvs_value *delta, unsigned int type, const struct table *items)
+{
+	const struct table_merge_ops *ops = lattice_table_ops(type);
+	struct table_walk walk = { 0 };
+	struct envelope e;
+	struct slice item;
+	uint32_t at;
+
+	if (envelope_open(slice_of(delta->bytes, delta->len), &e) != 0 ||
+	    (e.state.len != 0 && e.type != type)) {
+		return true; /* who knows */
+	}
+	while (e.state.len != 0 && table_walk_next(e.state, &walk, &item)) {
+		if (table_place(items, ops->key_of, ops->key_of(item), 0, items->cnt, &at)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool
+kvs_change_owes(const struct kvs_changes *cs, const struct kvs_key *key, unsigned int type,
+		struct slice items)
+{
+	const struct kvs_change *ch = key->changing ? change_find(cs, key) : NULL;
+	struct table t;
+
+	if (ch == NULL) {
+		return false;
+	}
+	return ch->whole || (ch->said != NULL && ch->said_whole) || table_open(items, &t) != 0 ||
+	       (ch->delta != NULL && names(ch->delta, type, &t)) ||
+	       (ch->said != NULL && names(ch->said, type, &t));
 }
 
 void

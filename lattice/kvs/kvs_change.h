@@ -157,6 +157,11 @@ void kvs_change_wait(struct kvs_changes *cs, struct kvs_key *key, uint32_t from,
 void kvs_change_told(struct kvs_changes *cs, uint32_t listener, const struct desc *d,
 		     uint64_t now_ns);
 
+/* kvs_change_owes tells whether somebody is owed, or was told and has not answered, something of an
+ * item of this collection that has the key of one of these, a flat table. */
+bool kvs_change_owes(const struct kvs_changes *cs, const struct kvs_key *key, unsigned int type,
+		     struct slice items);
+
 /* kvs_changes_turn tells what is due, a burst of it. Returns: whether there was anything to do. */
 bool kvs_changes_turn(struct kvs_changes *cs, uint64_t now_ns);
 

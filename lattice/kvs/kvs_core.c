@@ -22,6 +22,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "kvs_agree.h"
 #include "kvs_heat.h"
 #include "kvs_owner.h"
 #include "lattice.h"
@@ -520,7 +521,7 @@ kvs_core_step_tile(struct kvs_core *c, uint32_t tile, const struct desc *d)
 		kvs_change_told(&c->changes, tile, d, c->now_ns);
 		break;
 	case DESC_KVS_DROP:
-		if (kvs_drop_asked(&c->drops, tile, d, &answer)) {
+		if (kvs_agree_asked(&c->drops, tile, d, &answer)) {
 			c->out.send_tile(c->out.ctx, tile, &answer);
 		}
 		break;
@@ -654,7 +655,7 @@ kvs_core_init(struct kvs_core *c, struct kvs_shard *shard, const struct kvs_core
 	c->leave_ns = UINT64_MAX;
 	kvs_jobs_init(&c->jobs, shard, &jobs);
 	kvs_changes_init(&c->changes, shard, cfg->period_ns, cfg->ack_timeout_ns, &changes);
-	kvs_drops_init(&c->drops, shard, cfg->timebase, cfg->drop_pause_ns,
+	kvs_drops_init(&c->drops, shard, &c->changes, cfg->timebase, cfg->drop_pause_ns,
 		       cfg->tile_cnt + cfg->cache_cnt, &drops);
 	kvs_hot_init(&c->hot, c->cfg.copies, cfg->tile_cnt);
 }

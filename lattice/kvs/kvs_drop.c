@@ -7,6 +7,8 @@
  *       taken later. So what was equal at ASK is equal at DO.
  *   I3  A value is settled at its primary only while it is the one that all were asked about, and
  *       on the conditions of I1.
+ *       Of one that forgets some marks: the marks are there as they were asked about, and of
+ *       these nothing is owed; what else of the value changed does not matter (kvs_forget.c).
  *   I4  Links keep order: DO comes before whatever the primary tells of the key's next life.
  *
  * Why that is enough. Suppose a write that is older than the tombstone arrives at some owner after
@@ -30,20 +32,22 @@
 #include "check.h"
 #include "compiler.h"
 #include "envelope.h"
+#include "kvs_agree.h"
 #include "lattice.h"
 #include "microburst/error.h"
 #include "settle.h"
-#include "treeval.h"
 #include "view.h"
 
 #define LOOK_BYTES 512 /* of longer deltas the sweep finds it out */
 
 void
-kvs_drops_init(struct kvs_drops *ds, struct kvs_shard *shard, const struct timebase *timebase,
-	       uint64_t pause_ns, uint32_t writers_max, const struct kvs_drop_ops *ops)
+kvs_drops_init(struct kvs_drops *ds, struct kvs_shard *shard, const struct kvs_changes *changes,
+	       const struct timebase *timebase, uint64_t pause_ns, uint32_t writers_max,
+	       const struct kvs_drop_ops *ops)
 {
 	*ds = (struct kvs_drops){
 		.shard = shard,
+		.changes = changes,
 		.timebase = timebase,
 		.pause_ns = pause_ns,
 		.writers_max = writers_max,
@@ -51,6 +55,7 @@ kvs_drops_init(struct kvs_drops *ds, struct kvs_shard *shard, const struct timeb
 		.due_ns = UINT64_MAX,
 		.expiry_us = UINT64_MAX,
 		.hush_bytes = KVS_HUSH_BYTES,
+		.forget_bytes = KVS_STEP_BYTES,
 	};
 	kvs_hush_init(&ds->hush);
 }
@@ -134,6 +139,7 @@ kvs_drop_look(struct kvs_drops *ds, const struct kvs_key *key, struct slice delt
 	struct slice state;
 	struct envelope e;
 
+	ds->forget.over_all &= ds->forget.key != key;
 	if (likely(envelope_plain(kvs_shard_value(ds->shard, key), &type, &state))) {
 		if (likely(view_present(type, state))) {
 			if (unlikely(has_marks(type))) {
@@ -158,13 +164,16 @@ kvs_drop_look(struct kvs_drops *ds, const struct kvs_key *key, struct slice delt
 	}
 }
 
-static void
-key_remove(struct kvs_drops *ds, struct kvs_key *key)
+void
+kvs_drop_remove(struct kvs_drops *ds, struct kvs_key *key)
 {
-	REQUIRE(ds->hush.key != key); /* its name is lent */
-	if (ds->redo_key == key && ds->redo.value != NULL) {
-		REQUIRE(!ds->redo_asked); /* it is dying */
-		kvs_redo_end(&ds->redo, ds->shard);
+	REQUIRE(ds->hush.key != key);    /* its name is lent */
+	REQUIRE(ds->compare.key != key); /* it is dying */
+	if (ds->forget.key == key) {
+		kvs_forget_end(&ds->forget, true);
+	}
+	if (ds->forget.rest == key) {
+		ds->forget.rest = NULL;
 	}
 	if (ds->cursor == key) {
 		ds->cursor = kvs_shard_next(ds->shard, key);
@@ -191,19 +200,27 @@ finish(struct kvs_drops *ds, struct kvs_drop *dr, enum kvs_drop_step step)
 	dr->key->dying = 0;
 }
 
-/* Nothing happened, or will, to a key's value while and since everybody was asked. */
+/* Nothing happened, or will, to a key's value, or to the marks that are to go, while and since
+ * everybody was asked: keeps I1 and I3. What it becomes is in dr->settled then. */
 static bool
-agreed(const struct kvs_drops *ds, const struct kvs_drop *dr)
+agreed(struct kvs_drops *ds, struct kvs_drop *dr)
 {
+	struct kvs_key *key = dr->key;
 	uint64_t at_us;
 
-	if (dr->refused || dr->key->changing || dr->key->held != 0) {
+	if (dr->refused || key->held != 0) {
 		return false;
 	}
-	if (dr->settled != NULL) { /* keeps I3: a pinned value is not overwritten */
-		return kvs_at(ds->shard->base, dr->key->value) == (void *)dr->value;
+	switch (dr->what) {
+	case KVS_DROP_FORGETS:
+		return kvs_forget_make(ds->shard, ds->changes, key, kvs_value_slice(dr->value),
+				       ds->forget.at, &dr->settled) == 0;
+	case KVS_DROP_SETTLES: /* a pinned value is not overwritten */
+		return !key->changing && kvs_at(ds->shard->base, key->value) == (void *)dr->value;
+	default:
+		return !key->changing &&
+		       life_of(ds, key, timebase_wall_us(ds->timebase), &at_us) == DEAD;
 	}
-	return life_of(ds, dr->key, timebase_wall_us(ds->timebase), &at_us) == DEAD;
 }
 
 static void
@@ -212,6 +229,8 @@ keep(struct kvs_drops *ds, const struct kvs_drop *dr, uint64_t now_ns)
 	ds->stats.kept++;
 	if (dr->settled != NULL) {
 		kvs_shard_value_free(ds->shard, dr->settled);
+	}
+	if (dr->what != KVS_DROP_GOES) {
 		arm_settling(ds, now_ns);
 	} else {
 		ds->again = true;
@@ -243,22 +262,38 @@ hush_end(struct kvs_drops *ds, const struct kvs_key *key)
 	return true;
 }
 
-/* All have answered: keeps I1. */
+/* Marks of a large value were forgotten, or not. Who waits for a key that is hushed does so for as
+ * long as that goes on. */
+static void
+round_over(struct kvs_drops *ds, const struct kvs_key *key, bool forgotten, uint64_t now_ns)
+{
+	ds->stats.marks += forgotten ? ds->forget.cnt : 0;
+	kvs_forget_heard(&ds->forget, forgotten);
+	if (forgotten && ds->hush.key == key) {
+		kvs_hush_go_on(&ds->hush, now_ns);
+	}
+}
+
+/* All have answered. */
 static void
 conclude(struct kvs_drops *ds, struct kvs_drop *dr, uint64_t now_ns)
 {
 	struct kvs_key *key = dr->key;
-	bool agree = agreed(ds, dr), hushed = hush_end(ds, key);
+	bool agree = agreed(ds, dr);
+	bool hushed = dr->what != KVS_DROP_FORGETS && hush_end(ds, key);
 
 	finish(ds, dr, agree ? KVS_DROP_DO : KVS_DROP_KEEP);
 	if (!agree) {
 		keep(ds, dr, now_ns);
-	} else if (dr->settled != NULL) {
-		ds->stats.settled++;
-		kvs_shard_take(ds->shard, key, dr->settled);
-	} else {
+	} else if (dr->what == KVS_DROP_GOES) {
 		ds->stats.dropped++;
-		key_remove(ds, key);
+		kvs_drop_remove(ds, key);
+	} else {
+		ds->stats.settled += dr->what == KVS_DROP_SETTLES;
+		kvs_shard_take(ds->shard, key, dr->settled);
+	}
+	if (dr->what == KVS_DROP_FORGETS) {
+		round_over(ds, key, agree, now_ns);
 	}
 	dr->key = NULL;
 	ds->busy_cnt--;
@@ -268,11 +303,11 @@ conclude(struct kvs_drops *ds, struct kvs_drop *dr, uint64_t now_ns)
 }
 
 static void
-ask(struct kvs_drops *ds, struct kvs_key *key, struct kvs_value *settled, uint64_t listeners,
-    uint64_t now_ns)
+ask(struct kvs_drops *ds, struct kvs_key *key, enum kvs_drop_what what, struct kvs_value *settled,
+    uint64_t listeners, uint64_t now_ns)
 {
 	struct kvs_drop *dr = ds->drop;
-	struct desc d = { .kind = DESC_KVS_DROP, .sub = KVS_DROP_ASK, .a = settled != NULL };
+	struct desc d = { .kind = DESC_KVS_DROP, .sub = KVS_DROP_ASK, .a = what };
 
 	while (dr->key != NULL) {
 		dr++;
@@ -280,6 +315,7 @@ ask(struct kvs_drops *ds, struct kvs_key *key, struct kvs_value *settled, uint64
 	memset(dr, 0, sizeof(*dr));
 	dr->key = key;
 	dr->value = kvs_shard_pin_key(ds->shard, key);
+	dr->what = what;
 	dr->settled = settled;
 	dr->asked = listeners;
 	ds->busy_cnt++;
@@ -287,6 +323,7 @@ ask(struct kvs_drops *ds, struct kvs_key *key, struct kvs_value *settled, uint64
 	d.b = (uint64_t)(dr - ds->drop);
 	kvs_msg_set_bytes(&d, kvs_key_slice(key));
 	kvs_msg_set_delta(&d, kvs_value_slice(dr->value));
+	d.word[4] = ds->forget.at;
 	for (uint64_t left = listeners; left != 0; left &= left - 1) {
 		ds->ops.send(ds->ops.ctx, (uint32_t)__builtin_ctzll(left), &d);
 	}
@@ -320,83 +357,63 @@ kvs_drop_answered(struct kvs_drops *ds, uint32_t listener, const struct desc *d,
 	}
 }
 
-/* Looks through a live key's large value, if that is worth it. */
+/* --------------------------------------------------------------- marks of a large one */
+
+/* A pass is over. cut: before its end; then it is gone on with soon, if it came to anything. */
 static void
-visit_large(struct kvs_drops *ds, struct kvs_key *key, struct kvs_value *value)
+forget_end(struct kvs_drops *ds, bool cut, uint64_t now_ns)
 {
-	if (!kvs_redo_worth(value)) {
-		value->settled = 1;
-	} else if (ds->redo.value != NULL) {
-		ds->later = true;
+	struct kvs_forget *f = &ds->forget;
+	struct kvs_key *key = f->key;
+
+	kvs_forget_end(f, cut);
+	ds->stats.settled += f->forgot;
+	if (f->forgot && cut) {
+		ds->hush_due_ns = now_ns;
+		arm(ds, now_ns + ds->pause_ns);
+	}
+	if (!cut && f->over_all) { /* whoever looks again finds nothing */
+		((struct kvs_value *)kvs_at(ds->shard->base, key->value))->settled = 1;
 	} else {
-		kvs_redo_begin(&ds->redo, ds->shard, key, slice_of(NULL, 0), true);
-		ds->redo_key = key;
-		ds->redo_asked = false;
+		arm_settling(ds, now_ns);
 	}
-}
-
-/* As primary: the settled value of a key is made. If the key has the same value still, all others
- * are asked. */
-static void
-redo_ask(struct kvs_drops *ds, const struct kvs_value *of, struct kvs_value *settled,
-	 uint64_t now_ns)
-{
-	struct kvs_key *key = ds->redo_key;
-	uint64_t listeners;
-
-	if (settled != NULL && kvs_at(ds->shard->base, key->value) == (const void *)of &&
-	    !key->changing && !key->dying && ds->busy_cnt < KVS_DROP_MAX &&
-	    ds->ops.listeners(ds->ops.ctx, key, &listeners)) {
-		ask(ds, key, settled, listeners, now_ns);
-		return;
-	}
-	if (settled != NULL) {
-		kvs_shard_value_free(ds->shard, settled);
-	}
-	arm_settling(ds, now_ns);
 	if (hush_end(ds, key)) {
 		hush_release(ds);
 	}
 }
 
-/* As another owner: it is known whether this tile agrees. */
-static void
-redo_answer(struct kvs_drops *ds, int err, struct kvs_value *settled)
+/* Whether a round can be begun: no cache has a copy, there are marks in a tree, and it lives. */
+static bool
+forget_may(const struct kvs_drops *ds, struct kvs_key *key, uint64_t *ret_listeners)
 {
-	struct desc d = { .kind = DESC_KVS_DROPPED, .sub = ds->redo_ask.sub, .b = ds->redo_ask.b };
+	const struct kvs_value *value = kvs_at(ds->shard->base, key->value);
+	uint64_t at_us;
 
-	if (err == 0 && ds->redo_ask.a != 0 && settled == NULL) {
-		err = MB_ERR_TRYAGAIN;
-	}
-	if (err != 0) {
-		ds->redo_key->dying = 0;
-	}
-	d.err = (int16_t)err;
-	d.word[0] = (uintptr_t)ds->redo_key;
-	d.word[1] = (uintptr_t)settled;
-	ds->ops.send(ds->ops.ctx, ds->redo_tile, &d);
+	return key->held == 0 && !key->dying && value->tree != 0 &&
+	       life_of(ds, key, timebase_wall_us(ds->timebase), &at_us) != DEAD &&
+	       ds->ops.listeners(ds->ops.ctx, key, ret_listeners);
 }
 
-/* Goes on looking through a large value. Returns: whether there was one. */
+/* Goes on with a pass. Returns: whether there was anything to do. */
 static bool
-redo_turn(struct kvs_drops *ds, uint64_t now_ns)
+forget_turn(struct kvs_drops *ds, uint64_t now_ns)
 {
-	struct kvs_value *of = ds->redo.value, *settled;
+	struct kvs_key *key = ds->forget.key;
+	uint64_t listeners;
 	int err;
 
-	if (of == NULL) {
+	if (key == NULL || ds->forget.asking || ds->busy_cnt == KVS_DROP_MAX) {
 		return false;
 	}
-	err = kvs_redo_step(&ds->redo, ds->shard, &settled);
-	if (err == MB_ERR_TRYAGAIN) {
+	if (!forget_may(ds, key, &listeners)) {
+		forget_end(ds, true, now_ns);
 		return true;
 	}
-	if (ds->redo_asked) {
-		redo_answer(ds, err, settled);
-	} else if (settled != NULL || err != 0) {
-		redo_ask(ds, of, settled, now_ns);
-	} else if (hush_end(ds, ds->redo_key)) { /* nothing may be forgotten */
-		hush_release(ds);
+	err = kvs_forget_find(&ds->forget, ds->shard);
+	if (err == 0) {
+		ask(ds, key, KVS_DROP_FORGETS, NULL, listeners, now_ns);
+	} else if (err == MB_ERR_NOT_FOUND) {
+		forget_end(ds, false, now_ns);
 	}
 	return true;
 }
@@ -423,23 +440,21 @@ hushed_settle(struct kvs_drops *ds, struct kvs_key *key, uint64_t listeners, uin
 	uint64_t at_us;
 	enum life life = life_of(ds, key, timebase_wall_us(ds->timebase), &at_us);
 
-	if (key->changing || key->dying || ds->busy_cnt == KVS_DROP_MAX) {
+	if (life != DEAD && kvs_forget_large(value, ds->forget_bytes)) {
+		if (ds->forget.key == NULL) {
+			ds->hush.working = true;
+			kvs_forget_begin(&ds->forget, key);
+		}
 		return;
 	}
-	if (life != DEAD && kvs_redo_wanted(value)) {
-		if (ds->redo.value != NULL) {
-			return;
-		}
-		ds->hush.working = true;
-		kvs_redo_begin(&ds->redo, ds->shard, key, slice_of(NULL, 0), true);
-		ds->redo_key = key;
-		ds->redo_asked = false;
+	if (key->changing || key->dying || ds->busy_cnt == KVS_DROP_MAX) {
 		return;
 	}
 	ds->hush.working = true;
 	if (life == DEAD || (kvs_shard_settled(ds->shard, key, ds->writers_max, &settled) == 0 &&
 			     settled != NULL)) {
-		ask(ds, key, settled, listeners, now_ns);
+		ask(ds, key, settled != NULL ? KVS_DROP_SETTLES : KVS_DROP_GOES, settled, listeners,
+		    now_ns);
 	} else if (hush_end(ds, key)) {
 		hush_release(ds);
 	}
@@ -480,7 +495,7 @@ visit_busy(struct kvs_drops *ds, struct kvs_key *key, uint64_t listeners, uint64
 		ds->later = true;
 		return true;
 	}
-	if (!ds->hushes || caches == 0 || (ds->redo.value != NULL && ds->redo_key == key) ||
+	if (!ds->hushes || caches == 0 || ds->forget.key == key ||
 	    !kvs_hush_worth(kvs_at(ds->shard->base, key->value), ds->hush_bytes)) {
 		return false;
 	}
@@ -492,6 +507,20 @@ visit_busy(struct kvs_drops *ds, struct kvs_key *key, uint64_t listeners, uint64
 		ds->later = true;
 	}
 	return true;
+}
+
+/* Looks at a live key whose value is large. While caches have copies it waits for a sweep that
+ * hushes: each round would have them fetched anew. */
+static void
+visit_large(struct kvs_drops *ds, struct kvs_key *key, struct kvs_value *value)
+{
+	if (!kvs_forget_worth(value)) {
+		value->settled = 1;
+	} else if (ds->forget.key != NULL || key->held != 0) {
+		ds->later = true;
+	} else {
+		kvs_forget_begin(&ds->forget, key);
+	}
 }
 
 /* Looks at one key of a sweep. Returns: whether that was much work. */
@@ -514,18 +543,19 @@ visit(struct kvs_drops *ds, struct kvs_key *key, uint64_t wall_us, uint64_t now_
 		ds->again |= life == DEAD;
 		return false;
 	}
+	if (life != DEAD && kvs_forget_large(value, ds->forget_bytes)) {
+		visit_large(ds, key, value);
+		return false;
+	}
 	if (key->changing || ds->busy_cnt == KVS_DROP_MAX) {
 		ds->again |= life == DEAD;
 		ds->later = true;
 		return false;
 	}
-	if (life != DEAD && kvs_redo_wanted(value)) {
-		visit_large(ds, key, value);
-		return false;
-	}
 	if (life == DEAD || (kvs_shard_settled(ds->shard, key, ds->writers_max, &settled) == 0 &&
 			     settled != NULL)) {
-		ask(ds, key, settled, listeners, now_ns);
+		ask(ds, key, settled != NULL ? KVS_DROP_SETTLES : KVS_DROP_GOES, settled, listeners,
+		    now_ns);
 	}
 	return settled != NULL;
 }
@@ -533,9 +563,10 @@ visit(struct kvs_drops *ds, struct kvs_key *key, uint64_t wall_us, uint64_t now_
 bool
 kvs_drops_turn(struct kvs_drops *ds, uint64_t now_ns)
 {
-	bool busy = redo_turn(ds, now_ns);
+	bool busy = kvs_agree_turn(ds);
 	uint64_t wall_us;
 
+	busy |= forget_turn(ds, now_ns);
 	hush_turn(ds, now_ns);
 	if (ds->due_ns > now_ns) {
 		return busy;
@@ -573,113 +604,6 @@ kvs_drops_turn(struct kvs_drops *ds, uint64_t now_ns)
 			arm_settling(ds, now_ns);
 		}
 		arm_expiry(ds, wall_us, now_ns);
-	}
-	return true;
-}
-
-/* ---------------------------------------------------------------- as another owner */
-
-/* Begins to look through a large value, and says later whether this tile agrees. Returns: false:
- * not now. */
-static bool
-agree_later(struct kvs_drops *ds, uint32_t tile, const struct desc *d, struct kvs_key *key)
-{
-	if (ds->redo.value != NULL) {
-		return false;
-	}
-	key->dying = 1; /* keeps I2 */
-	kvs_redo_begin(&ds->redo, ds->shard, key, kvs_msg_delta(d), d->a != 0);
-	ds->redo_key = key;
-	ds->redo_asked = true;
-	ds->redo_tile = tile;
-	ds->redo_ask = *d;
-	return true;
-}
-
-static int
-agree(const struct kvs_drops *ds, const struct desc *d, struct kvs_key *key,
-      struct kvs_value **ret_settled)
-{
-	*ret_settled = NULL;
-	if (!treeval_equal(kvs_shard_value(ds->shard, key), kvs_msg_delta(d))) {
-		return MB_ERR_TRYAGAIN;
-	}
-	if (d->a != 0 && (kvs_shard_settled(ds->shard, key, ds->writers_max, ret_settled) != 0 ||
-			  *ret_settled == NULL)) {
-		return MB_ERR_TRYAGAIN;
-	}
-	key->dying = 1;
-	return 0;
-}
-
-/* A copy of a hot key goes. */
-static int
-leave(struct kvs_drops *ds, struct kvs_key *key)
-{
-	if (key == NULL) {
-		return 0;
-	}
-	if (key->changing || key->held != 0 || key->dying || ds->hush.key == key) {
-		return MB_ERR_TRYAGAIN;
-	}
-	key_remove(ds, key);
-	return 0;
-}
-
-/* DO or KEEP: both words are what agree gave. */
-static void
-obey(struct kvs_drops *ds, const struct desc *d)
-{
-	struct kvs_key *key = (struct kvs_key *)(uintptr_t)d->word[0];
-	struct kvs_value *settled = (struct kvs_value *)(uintptr_t)d->word[1];
-
-	REQUIRE(key->dying);
-	key->dying = 0;
-	if (d->sub == KVS_DROP_DO) {
-		INSIST(!key->changing); /* keeps I2 */
-		INSIST(key->held == 0);
-		if (settled != NULL) {
-			kvs_shard_take(ds->shard, key, settled);
-		} else {
-			key_remove(ds, key);
-		}
-	} else if (settled != NULL) {
-		kvs_shard_value_free(ds->shard, settled);
-	}
-}
-
-/* Whether nothing is under way of a key of which this tile was asked. */
-static bool
-is_quiet(const struct kvs_drops *ds, const struct kvs_key *key)
-{
-	return key != NULL && !key->changing && key->held == 0 && !key->dying &&
-	       ds->hush.key != key;
-}
-
-bool
-kvs_drop_asked(struct kvs_drops *ds, uint32_t tile, const struct desc *d, struct desc *ret)
-{
-	struct kvs_value *settled = NULL;
-	struct kvs_key *key;
-
-	if (d->sub == KVS_DROP_DO || d->sub == KVS_DROP_KEEP) {
-		obey(ds, d);
-		return false;
-	}
-	key = kvs_shard_find(ds->shard, kvs_msg_bytes(d));
-	*ret = (struct desc){ .kind = DESC_KVS_DROPPED, .sub = d->sub, .b = d->b };
-	if (d->sub == KVS_DROP_ASK) {
-		ret->err = MB_ERR_TRYAGAIN;
-		if (is_quiet(ds, key) && !kvs_redo_wanted(kvs_at(ds->shard->base, key->value))) {
-			ret->err = (int16_t)agree(ds, d, key, &settled);
-		} else if (is_quiet(ds, key) && agree_later(ds, tile, d, key)) {
-			return false;
-		}
-		ret->word[0] = (uintptr_t)key;
-		ret->word[1] = (uintptr_t)settled;
-	} else {
-		REQUIRE(d->sub == KVS_DROP_LEAVE, "step %u", d->sub);
-		ret->err = (int16_t)leave(ds, key);
 	}
 	return true;
 }

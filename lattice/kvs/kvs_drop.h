@@ -16,10 +16,12 @@
  *
  * A live key is settled the same way: removed members, items and fields leave marks, counters the
  * entries of writers that are gone, and both may be forgotten on the same condition (settle.h). Who
- * agrees has made the settled value before, so DO cannot fail; all make the same one. A large value
- * is compared and made in pieces (kvs_redo.h), one at a time at each tile: who is asked about
- * another meanwhile says "not now". Keys with marks are looked for KVS_SETTLE_PAUSES times more
- * rarely than deleted ones.
+ * agrees has made the settled value before, so DO cannot fail; all make the same one. Of a large
+ * value marks are forgotten some at a time (kvs_forget.h). Keys with marks are looked for
+ * KVS_SETTLE_PAUSES times more rarely than deleted ones.
+ *
+ * A large deleted value is compared with the primary's in pieces, one at a time at each tile: who
+ * is asked about another meanwhile says "not now".
  *
  * A key of which much could be forgotten and that is never at rest is given a rest (kvs_hush.h).
  *
@@ -35,8 +37,9 @@
 
 #include "desc.h"
 #include "kvs_change.h"
+#include "kvs_forget.h"
 #include "kvs_hush.h"
-#include "kvs_redo.h"
+#include "kvs_msg.h"
 #include "kvs_shard.h"
 #include "timebase.h"
 
@@ -46,14 +49,24 @@
 #define KVS_SETTLE_PAUSES  16
 
 struct kvs_drop {
-	struct kvs_key *key;          /* NULL: free */
-	struct kvs_value *value;      /* pinned: who is asked reads it */
-	struct kvs_value *settled;    /* what it becomes; NULL: the key goes */
+	struct kvs_key *key;     /* NULL: free */
+	struct kvs_value *value; /* pinned: who is asked reads it */
+	enum kvs_drop_what what;
+	struct kvs_value *settled;    /* KVS_DROP_SETTLES: what it becomes */
 	uint64_t asked;               /* have not answered */
 	uint64_t tiles;               /* that agreed, */
 	uint64_t token[KVS_TILE_MAX]; /* and what each calls the key */
 	uint64_t ready[KVS_TILE_MAX]; /* and what it settles to */
 	bool refused;
+};
+
+/* A large deleted value that is compared with its primary's. */
+struct kvs_drop_compare {
+	struct kvs_key *key; /* NULL: none. It is dying */
+	struct kvs_value *value;
+	uint32_t at;   /* as far as here they are the same */
+	uint32_t tile; /* who asked, and */
+	struct desc ask;
 };
 
 struct kvs_drop_ops {
@@ -69,11 +82,13 @@ struct kvs_drop_ops {
 struct kvs_drop_stats {
 	uint64_t dropped; /* tombstones and expired keys forgotten, as primary */
 	uint64_t kept;    /* asked about in vain */
-	uint64_t settled; /* values of which something was forgotten, as primary */
+	uint64_t settled; /* values of which something was forgotten, as primary; */
+	uint64_t marks;   /* of large ones, how many */
 };
 
 struct kvs_drops {
 	struct kvs_shard *shard;
+	const struct kvs_changes *changes;
 	const struct timebase *timebase;
 	uint64_t pause_ns; /* between two sweeps */
 	struct kvs_drop_ops ops;
@@ -85,20 +100,18 @@ struct kvs_drops {
 	uint32_t writers_max; /* who writes: more entries than these are of writers that are gone */
 	uint32_t busy_cnt;
 	struct kvs_drop_stats stats;
-	/* The one large value that is looked through, here as primary or for another tile. */
-	struct kvs_redo redo;
-	struct kvs_key *redo_key;
-	bool redo_asked;
-	uint32_t redo_tile; /* who asked, and */
-	struct desc redo_ask;
+	struct kvs_drop_compare compare;
+	struct kvs_forget forget; /* as primary */
 	struct kvs_hush hush;
 	bool hushes;          /* this sweep does: not each that is due to deletes */
 	uint64_t hush_due_ns; /* the next sweep that begins then does */
 	size_t hush_bytes;    /* KVS_HUSH_BYTES, but for tests */
+	size_t forget_bytes;  /* longer trees are large: KVS_STEP_BYTES, but for tests */
 	struct kvs_drop drop[KVS_DROP_MAX];
 };
 
-void kvs_drops_init(struct kvs_drops *ds, struct kvs_shard *shard, const struct timebase *timebase,
+void kvs_drops_init(struct kvs_drops *ds, struct kvs_shard *shard,
+		    const struct kvs_changes *changes, const struct timebase *timebase,
 		    uint64_t pause_ns, uint32_t writers_max, const struct kvs_drop_ops *ops);
 
 /* kvs_drop_look looks at a key and what was merged into it: is it deleted, will it expire, was
@@ -106,9 +119,8 @@ void kvs_drops_init(struct kvs_drops *ds, struct kvs_shard *shard, const struct 
 void kvs_drop_look(struct kvs_drops *ds, const struct kvs_key *key, struct slice delta,
 		   uint64_t now_ns);
 
-/* kvs_drop_asked does a DROP of another tile, the key's primary. Returns: whether ret is an answer
- * to send; else there is none, or it comes later. */
-bool kvs_drop_asked(struct kvs_drops *ds, uint32_t tile, const struct desc *d, struct desc *ret);
+/* kvs_drop_remove forgets a key: it was agreed. */
+void kvs_drop_remove(struct kvs_drops *ds, struct kvs_key *key);
 
 /* kvs_drop_answered takes the answer to an ASK. */
 void kvs_drop_answered(struct kvs_drops *ds, uint32_t listener, const struct desc *d,
@@ -121,7 +133,8 @@ bool kvs_drops_turn(struct kvs_drops *ds, uint64_t now_ns);
 static inline uint32_t
 kvs_drops_busy(const struct kvs_drops *ds)
 {
-	return ds->busy_cnt + (ds->redo.value != NULL) + (ds->hush.key != NULL);
+	return ds->busy_cnt + (ds->compare.key != NULL) + (ds->forget.key != NULL) +
+	       (ds->hush.key != NULL);
 }
 
 static inline uint64_t

@@ -7,8 +7,8 @@
  *       link that is true until this tile answers a GET of it. Those wait here. An act that keeps
  *       what it looked at, and a merge of anybody else, are not stopped: they are seen in `held`,
  *       in `changing`, or as another value.
- *   I3  Each GET is answered once: when it was settled, when it came to nothing, or after
- *       KVS_HUSH_NS. A cache has one of a key under way at most, so there is room for all.
+ *   I3  Each GET is answered once: when it was settled, when it came to nothing, or after its
+ *       time. A cache has one of a key under way at most, so there is room for all.
  *   I4  The key stays lent to the caches until each has answered, however late: it is not removed,
  *       and no other key is hushed.
  *   I5  A hush that came to nothing is tried again by a later sweep that hushes, not by the next
@@ -24,9 +24,10 @@
  * A set of operations of one key that nothing may come between: the cache refuses.
  *
  * More owners: tiles are not hushed, they are only asked. One that is owed changes at every moment
- * keeps the key `changing`, and after KVS_HUSH_NS the hush has come to nothing. A key has one
- * primary, so no two tiles hush the same one; two that hush others are two works of the cache. A
- * write whose owners are slow to acknowledge has those behind it wait that long.
+ * keeps a small key `changing`, and after KVS_HUSH_NS the hush has come to nothing; of a large one
+ * only what is owed of the very marks counts (kvs_forget.h). A key has one primary, so no two tiles
+ * hush the same one; two that hush others are two works of the cache. A write whose owners are slow
+ * to acknowledge has those behind it wait that long.
  *
  * A cache does not die alone: caches and stores are tiles of one process. A dead executor's writes
  * end like a living one's.
@@ -39,7 +40,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "kvs_redo.h"
+#include "kvs_forget.h"
 
 void
 kvs_hush_init(struct kvs_hush *h)
@@ -51,14 +52,27 @@ bool
 kvs_hush_worth(const struct kvs_value *v, size_t bytes_min)
 {
 	return kvs_value_bytes(v) >= bytes_min &&
-	       (v->tree != 0 ? kvs_redo_worth(v) : bytes_min == 0);
+	       (v->tree != 0 ? kvs_forget_worth(v) : bytes_min == 0);
 }
 
 void
 kvs_hush_begin(struct kvs_hush *h, struct kvs_key *key, uint64_t caches, uint64_t now_ns)
 {
 	REQUIRE(h->key == NULL && h->wait_cnt == 0);
-	*h = (struct kvs_hush){ .key = key, .asked = caches, .until_ns = now_ns + KVS_HUSH_NS };
+	*h = (struct kvs_hush){
+		.key = key,
+		.asked = caches,
+		.until_ns = now_ns + KVS_HUSH_NS,
+		.latest_ns = now_ns + KVS_HUSH_MAX_NS,
+	};
+}
+
+void
+kvs_hush_go_on(struct kvs_hush *h, uint64_t now_ns)
+{
+	if (h->until_ns != UINT64_MAX) {
+		h->until_ns = MIN(now_ns + KVS_HUSH_NS, h->latest_ns);
+	}
 }
 
 void

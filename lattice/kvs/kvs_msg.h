@@ -46,8 +46,9 @@ enum kvs_msg_kind {
 	 * again later */
 	DESC_KVS_TOLD,
 	/* About a key that is deleted or expired, or that has something to forget (kvs_drop.h).
-	 * sub = enum kvs_drop_step. ASK: the key, and the envelope as in TELL; a = 1: it is to be
-	 * settled; LEAVE, HUSH: the key; DO and KEEP: word[0] and word[1] as in DROPPED */
+	 * sub = enum kvs_drop_step. ASK: the key, and the envelope as in TELL; a = enum
+	 * kvs_drop_what, of FORGETS word[4] = the item where its round begins; LEAVE, HUSH: the
+	 * key; DO and KEEP: word[0] and word[1] as in DROPPED */
 	DESC_KVS_DROP,
 	/* answers ASK, LEAVE and HUSH. err = 0: agreed; word[0] = the answerer's name for the key,
 	 * word[1] for what it settles to; 0: it goes */
@@ -75,6 +76,13 @@ enum kvs_drop_step {
 	KVS_DROP_KEEP,  /* go on as before; not answered */
 	KVS_DROP_LEAVE, /* the key is no longer hot: forget it, others have it */
 	KVS_DROP_HUSH,  /* to a cache: come to an end with it, then let go of your copy */
+};
+
+/* a of an ASK: what becomes of the key. */
+enum kvs_drop_what {
+	KVS_DROP_GOES = 0,
+	KVS_DROP_SETTLES, /* the value, as a whole */
+	KVS_DROP_FORGETS, /* some of its marks (kvs_forget.h) */
 };
 
 enum kvs_msg_sub {

@@ -354,7 +354,7 @@ merge_tree(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
 	if (side != LATTICE_MIXED) {
 		return side;
 	}
-	if (edit.flat_bytes > KVS_ENVELOPE_MAX) {
+	if (treeval_counted(&edit) > KVS_ENVELOPE_MAX) {
 		treeval_abort(&s->grove, &edit);
 		return MB_ERR_TOO_LARGE;
 	}

@@ -128,7 +128,7 @@ void kvs_shard_remove(struct kvs_shard *s, struct kvs_key *k);
  * gives it to the key by kvs_shard_take or up by kvs_shard_value_free.
  *
  * Returns:   0; *ret is NULL when there is nothing to forget, or when it is longer than
- *            KVS_STEP_BYTES (kvs_redo.h); MB_ERR_NO_MEMORY.
+ *            KVS_STEP_BYTES (kvs_forget.h); MB_ERR_NO_MEMORY.
  * Cost:      a look at each item, once for a value.
  */
 int kvs_shard_settled(struct kvs_shard *s, const struct kvs_key *k, uint32_t writers_max,

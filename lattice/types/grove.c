@@ -116,6 +116,21 @@ grove_garbage_chain(struct grove *g, const struct grove_chain *c, uint64_t young
 	}
 }
 
+void
+grove_gone_free(struct grove *g, const struct grove_chain *c)
+{
+	struct tree_node *node = c->first;
+
+	while (node != NULL) {
+		struct tree_node *next = grove_node_at(g, node->link);
+
+		if (grove_gone(node)) {
+			grove_node_free(g, node);
+		}
+		node = next;
+	}
+}
+
 bool
 grove_sweep(struct grove *g, uint32_t node_cnt)
 {
@@ -192,30 +207,32 @@ grove_add(struct grove *g, struct grove_edit *edit, const struct table *run)
 	return grove_leaves_make(g, edit, run, 0, run->cnt, true, 0, &edit->kids);
 }
 
-/* How long the flat table is, by its root's children. */
-static size_t
-items_bytes(const struct grove *g, const struct grove_edit *edit)
+/* How long the flat table is, and how many marks are in it, by its root's children. */
+static void
+items_measure(const struct grove *g, struct grove_edit *edit)
 {
 	struct table old = old_body(edit);
 	struct grove_children c = grove_children_of(g, edit, &old, &edit->kids);
 	struct tree_entry e;
-	size_t bytes = 0;
 
+	edit->items_bytes = 0;
+	edit->marks = 0;
 	while (grove_children_next(&c, &e)) {
-		bytes += e.items_len + (size_t)e.end * TABLE_ITEM_OVERHEAD;
+		edit->items_bytes += e.items_len + (size_t)e.end * TABLE_ITEM_OVERHEAD;
+		edit->marks += e.end - e.present_end;
 	}
-	return bytes;
 }
 
 /* The same when new children only take the places of old ones. */
-static size_t
-items_bytes_patched(const struct grove *g, const struct grove_edit *edit)
+static void
+items_measure_patched(const struct grove *g, struct grove_edit *edit)
 {
 	const struct tree_node *root = edit->old->root, *kid = edit->kids.first;
 	size_t bytes = root->items_len + (size_t)root->cnt * TABLE_ITEM_OVERHEAD;
 	struct table t = grove_body(root);
 	struct tree_entry e, before = { .end = 0 };
 
+	edit->marks = root->cnt - root->present;
 	for (; kid != NULL; kid = grove_node_at(g, kid->link)) {
 		if (kid->at > 0) {
 			INSIST(tree_entry_at(&t, kid->at - 1, &before));
@@ -223,8 +240,10 @@ items_bytes_patched(const struct grove *g, const struct grove_edit *edit)
 		INSIST(tree_entry_at(&t, kid->at, &e));
 		bytes += kid->items_len + (size_t)kid->cnt * TABLE_ITEM_OVERHEAD;
 		bytes -= e.items_len + (size_t)(e.end - before.end) * TABLE_ITEM_OVERHEAD;
+		edit->marks += kid->cnt - kid->present;
+		edit->marks -= (e.end - before.end) - (e.present_end - before.present_end);
 	}
-	return bytes;
+	edit->items_bytes = bytes;
 }
 
 /* The root's children are to be these, which are one higher. */
@@ -300,8 +319,8 @@ grove_seal(struct grove *g, struct grove_edit *edit, uint32_t node_cnt)
 {
 	if (grove_one_for_one(g, edit, &edit->kids)) {
 		edit->root_bytes = sizeof(struct tree_node) + tree_body_bytes(edit->old->root);
-		edit->items_bytes = items_bytes_patched(g, edit);
-		return edit->items_bytes > LATTICE_BYTES_MAX ? MB_ERR_TOO_LARGE : 0;
+		items_measure_patched(g, edit);
+		return edit->items_bytes > TREE_BYTES_MAX ? MB_ERR_TOO_LARGE : 0;
 	}
 	while (edit->rising || !root_fits(g, edit, &edit->root_bytes)) {
 		int err = edit->height >= TREE_HEIGHT_MAX ? MB_ERR_TOO_LARGE
@@ -312,8 +331,8 @@ grove_seal(struct grove *g, struct grove_edit *edit, uint32_t node_cnt)
 			return err;
 		}
 	}
-	edit->items_bytes = items_bytes(g, edit);
-	return edit->items_bytes > LATTICE_BYTES_MAX ? MB_ERR_TOO_LARGE : 0;
+	items_measure(g, edit);
+	return edit->items_bytes > TREE_BYTES_MAX ? MB_ERR_TOO_LARGE : 0;
 }
 
 void
@@ -337,6 +356,7 @@ grove_commit(struct grove *g, const struct grove_edit *edit, void *place)
 		grove_inner_patch(g, edit->old->root, &edit->kids, root);
 	} else {
 		grove_inner_fill(&c, UINT32_MAX, root, edit->root_bytes - sizeof(*root));
+		grove_gone_free(g, &edit->kids);
 	}
 	if (edit->old != NULL) {
 		struct tree_node *before = (struct tree_node *)(uintptr_t)edit->old->root;

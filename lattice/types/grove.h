@@ -72,7 +72,8 @@ struct grove_edit {
 	const struct tree_node *kid, *before;
 	uint32_t height;    /* of the root */
 	size_t root_bytes;  /* what the root will take */
-	size_t items_bytes; /* the table that the new tree stands for: how long it is */
+	size_t items_bytes; /* the table that the new tree stands for: how long it is, */
+	uint32_t marks;     /* and how many of its items no reader is shown */
 };
 
 void grove_init(struct grove *g, uint8_t *base, uint64_t lo, uint64_t hi,
@@ -102,6 +103,16 @@ void grove_ready_drop(struct grove *g, struct grove_ready *r);
  */
 int grove_merge(struct grove *g, const struct tree_view *old, struct slice delta,
 		const struct table_merge_ops *items, struct grove_edit *edit);
+
+/* grove_forget takes items out of a tree: those of a flat table, each of which no reader is shown.
+ *
+ * Returns:   LATTICE_MIXED: as grove_merge; MB_ERR_NOT_FOUND: one of them is not there as it is
+ *            given, or nothing else is there; as grove_merge.
+ * Cost:      as grove_merge. Leaves and nodes that come to hold nothing go; those that come to hold
+ *            little stay.
+ */
+int grove_forget(struct grove *g, const struct tree_view *old, struct slice marks,
+		 const struct table_merge_ops *items, struct grove_edit *edit);
 
 /* A tree from leaf to leaf: begin, add tables of which each goes on where the last one ended, and
  * seal, which makes node_cnt inner nodes at most: it is to be called again while it says

@@ -71,6 +71,9 @@ int grove_node_new(struct grove *g, const struct grove_edit *edit, size_t body_b
  * and those of their children that are. */
 void grove_garbage_chain(struct grove *g, const struct grove_chain *c, uint64_t younger_than);
 
+/* grove_gone_free frees those of a row that stand for nothing: what has the others was written. */
+void grove_gone_free(struct grove *g, const struct grove_chain *c);
+
 /* -------------------------------------------------------------------------------- grove_node.c */
 
 /* The children of a node that is to be written: those it had, and for some of them new ones. */
@@ -82,7 +85,16 @@ struct grove_children {
 	uint32_t old_end, old_present_end;
 	const struct tree_node *kid;    /* next new one */
 	const struct tree_node *before; /* the new one before it, if it is for the same place */
+	struct slice first;             /* where the first one begins whose place is gone: */
+	bool headless;                  /* the next one begins there */
 };
+
+/* A new child that only says that the old one at its place goes, and that nothing takes that. */
+static inline bool
+grove_gone(const struct tree_node *kid)
+{
+	return kid->cnt == 0;
+}
 
 struct grove_children grove_children_of(const struct grove *g, const struct grove_edit *edit,
 					const struct table *old, const struct grove_chain *kids);

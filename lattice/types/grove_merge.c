@@ -4,6 +4,9 @@
  * Each level hands up the nodes that take the places of the old ones, each with the place it is for
  * (`at`). Nothing old is touched but the links of what dies, and these mean nothing before the
  * commit; so giving up in the middle is dropping what is new.
+ *
+ * Items are taken out in the same way. A leaf of which nothing stays, and a node all of whose
+ * children are gone, is handed up as a node of nothing.
  */
 #include "grove_int.h"
 
@@ -18,6 +21,7 @@ struct growth {
 	struct grove *g;
 	struct grove_edit *edit;
 	struct table delta;
+	bool forgets; /* delta's items are taken out */
 };
 
 /* How much more room a leaf needs at most for an item of the delta. Short ones are summed up; of a
@@ -152,6 +156,92 @@ grow_leaf(struct growth *w, const struct table *leaf, uint32_t present, uint32_t
 	return err != 0 ? err : LATTICE_MIXED;
 }
 
+/* ------------------------------------------------------------------------------------ shrinking */
+
+/* Hands up that nothing is at a place any more. */
+static int
+gone_add(struct growth *w, uint32_t at, struct grove_chain *to_chain)
+{
+	struct tree_node *node;
+	int err = grove_node_new(w->g, w->edit, 0, 0, at, &node);
+
+	if (err == 0) {
+		grove_chain_add(w->g, to_chain, node);
+	}
+	return err != 0 ? err : LATTICE_MIXED;
+}
+
+/* Finds items [from, to) of the delta in a leaf. Returns: how long they are, with what a leaf has
+ * beside them; SIZE_MAX: they are not all there as they are given. */
+static size_t
+found_bytes(const struct growth *w, const struct table *leaf, uint32_t from, uint32_t to)
+{
+	size_t bytes = 0;
+	uint32_t at = 0;
+
+	for (uint32_t j = from; j < to; j++) {
+		struct slice item = table_item(&w->delta, j);
+
+		if (!table_place(leaf, w->edit->items->key_of, w->edit->items->key_of(item), at,
+				 leaf->cnt, &at) ||
+		    !slice_eq(table_item(leaf, at), item)) {
+			return SIZE_MAX;
+		}
+		bytes += item.len + TREE_ITEM_OVERHEAD;
+	}
+	return bytes;
+}
+
+/* Takes items [from, to) of the delta out of a leaf, of which so many are present, as before. */
+static int
+shrink_leaf(struct growth *w, const struct table *leaf, uint32_t present, uint32_t from,
+	    uint32_t to, uint32_t at, struct grove_chain *to_chain)
+{
+	size_t bytes = table_bytes(leaf) + (size_t)leaf->cnt * TREE_HEAD_BYTES;
+	size_t found = found_bytes(w, leaf, from, to);
+	struct tree_node *node;
+	struct table_builder b;
+	struct wbuf out;
+	uint32_t i = 0;
+	int err;
+
+	if (found == SIZE_MAX) {
+		return MB_ERR_NOT_FOUND;
+	}
+	if (to - from == leaf->cnt) {
+		return gone_add(w, at, to_chain);
+	}
+	err = grove_node_new(w->g, w->edit, bytes - found, 0, at, &node);
+	if (err != 0) {
+		return err;
+	}
+	out = wbuf_init(node->body, bytes - found);
+	table_begin(&b, &out);
+	for (uint32_t m = 0; from < to; from++, i = m + 1) {
+		struct slice key = w->edit->items->key_of(table_item(&w->delta, from));
+
+		(void)table_place(leaf, w->edit->items->key_of, key, i, leaf->cnt, &m);
+		table_add_run(&b, leaf, i, m);
+	}
+	table_add_run(&b, leaf, i, leaf->cnt);
+	INSIST(table_end(&b) == 0);
+	grove_leaf_close(w->edit, node, out.len, present);
+	grove_chain_add(w->g, to_chain, node);
+	return LATTICE_MIXED;
+}
+
+/* Whether an inner node has no children any more, with these new ones. */
+static bool
+is_childless(const struct growth *w, const struct table *inner, const struct grove_chain *kids)
+{
+	struct grove_children c = grove_children_of(w->g, w->edit, inner, kids);
+	struct tree_entry e;
+
+	return !grove_children_next(&c, &e);
+}
+
+/* --------------------------------------------------------------------------------- inner nodes */
+
 /* Writes an inner node anew, with new children. */
 static int
 inner_renew(struct grove *g, const struct grove_edit *edit, const struct tree_node *old,
@@ -180,6 +270,23 @@ inner_renew(struct grove *g, const struct grove_edit *edit, const struct tree_no
 	return 0;
 }
 
+/* What new children make of an inner node: one or more, or none. On an error they are garbage. */
+static int
+inner_end(struct growth *w, const struct tree_node *node, const struct table *inner,
+	  const struct grove_chain *kids, uint32_t at, struct grove_chain *to_chain)
+{
+	int err = is_childless(w, inner, kids)
+			  ? gone_add(w, at, to_chain)
+			  : inner_renew(w->g, w->edit, node, kids, at, to_chain);
+
+	if (err < 0) {
+		grove_garbage_chain(w->g, kids, w->edit->birth - 1);
+		return err;
+	}
+	grove_gone_free(w->g, kids);
+	return LATTICE_MIXED;
+}
+
 static int grow_inner(struct growth *w, const struct tree_node *node, const struct table *inner,
 		      uint32_t from, uint32_t to, struct grove_chain *to_chain);
 
@@ -200,7 +307,9 @@ grow_child(struct growth *w, const struct table *inner, uint32_t height, uint32_
 	if (child == NULL || body.cnt == 0) {
 		return MB_ERR_CORRUPT;
 	}
-	if (height == 1) {
+	if (height == 1 && w->forgets) {
+		err = shrink_leaf(w, &body, child->present, from, to, i, to_chain);
+	} else if (height == 1) {
 		err = grow_apart(w, child, &body, from, to, i, to_chain);
 		if (err == GROW_STAYS) {
 			return LATTICE_MIXED;
@@ -211,12 +320,7 @@ grow_child(struct growth *w, const struct table *inner, uint32_t height, uint32_
 	} else {
 		err = grow_inner(w, child, &body, from, to, &kids);
 		if (err == LATTICE_MIXED) {
-			err = inner_renew(w->g, w->edit, child, &kids, i, to_chain);
-			if (err != 0) {
-				grove_garbage_chain(w->g, &kids, w->edit->birth - 1);
-				return err;
-			}
-			err = LATTICE_MIXED;
+			err = inner_end(w, child, &body, &kids, i, to_chain);
 		}
 	}
 	if (err == LATTICE_MIXED) {
@@ -271,30 +375,51 @@ grow_inner(struct growth *w, const struct tree_node *node, const struct table *i
 	return side;
 }
 
+/* Goes through the tree with a flat table, and makes the root. */
+static int
+grow(struct growth *w, const struct tree_view *old, struct slice delta,
+     const struct table_merge_ops *items)
+{
+	struct grove_edit *edit = w->edit;
+	struct table inner;
+	int err;
+
+	grove_begin(w->g, items, edit);
+	edit->old = old;
+	edit->fresh = false;
+	edit->height = old->root->height;
+	if (slice_is_tree(delta) || table_open(delta, &w->delta) != 0 ||
+	    table_open(slice_of(old->root->body, old->root->len), &inner) != 0) {
+		return MB_ERR_CORRUPT;
+	}
+	err = grow_inner(w, old->root, &inner, 0, w->delta.cnt, &edit->kids);
+	if (err != LATTICE_MIXED) {
+		return err;
+	}
+	err = w->forgets && is_childless(w, &inner, &edit->kids)
+		      ? MB_ERR_NOT_FOUND
+		      : grove_seal(w->g, edit, UINT32_MAX);
+	if (err != 0) {
+		grove_abort(w->g, edit);
+		return err;
+	}
+	return LATTICE_MIXED;
+}
+
 int
 grove_merge(struct grove *g, const struct tree_view *old, struct slice delta,
 	    const struct table_merge_ops *items, struct grove_edit *edit)
 {
 	struct growth w = { .g = g, .edit = edit };
-	struct table inner;
-	int err;
 
-	grove_begin(g, items, edit);
-	edit->old = old;
-	edit->fresh = false;
-	edit->height = old->root->height;
-	if (slice_is_tree(delta) || table_open(delta, &w.delta) != 0 ||
-	    table_open(slice_of(old->root->body, old->root->len), &inner) != 0) {
-		return MB_ERR_CORRUPT;
-	}
-	err = grow_inner(&w, old->root, &inner, 0, w.delta.cnt, &edit->kids);
-	if (err != LATTICE_MIXED) {
-		return err;
-	}
-	err = grove_seal(g, edit, UINT32_MAX);
-	if (err != 0) {
-		grove_abort(g, edit);
-		return err;
-	}
-	return LATTICE_MIXED;
+	return grow(&w, old, delta, items);
+}
+
+int
+grove_forget(struct grove *g, const struct tree_view *old, struct slice marks,
+	     const struct table_merge_ops *items, struct grove_edit *edit)
+{
+	struct growth w = { .g = g, .edit = edit, .forgets = true };
+
+	return grow(&w, old, marks, items);
 }

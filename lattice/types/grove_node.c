@@ -215,8 +215,28 @@ grove_children_of(const struct grove *g, const struct grove_edit *edit, const st
 	return (struct grove_children){ .g = g, .edit = edit, .old = *old, .kid = kids->first };
 }
 
-bool
-grove_children_next(struct grove_children *c, struct tree_entry *ret)
+/* Goes past old children that are gone. What came first still says where the node begins. */
+static void
+skip_gone(struct grove_children *c)
+{
+	struct tree_entry e;
+
+	while (c->kid != NULL && grove_gone(c->kid) && c->kid->at == c->i &&
+	       tree_entry_at(&c->old, c->i, &e)) {
+		if (c->i == 0) {
+			c->first = e.first;
+			c->headless = true;
+		}
+		c->kid = grove_node_at(c->g, c->kid->link);
+		c->i++;
+		c->old_end = e.end;
+		c->old_present_end = e.present_end;
+	}
+}
+
+/* As grove_children_next, of those that are there. */
+static bool
+children_step(struct grove_children *c, struct tree_entry *ret)
 {
 	struct tree_entry old = { .off = 0 };
 	const struct tree_node *kid = c->kid;
@@ -248,6 +268,20 @@ grove_children_next(struct grove_children *c, struct tree_entry *ret)
 	c->i++;
 	c->old_end = end;
 	c->old_present_end = present_end;
+	return true;
+}
+
+bool
+grove_children_next(struct grove_children *c, struct tree_entry *ret)
+{
+	skip_gone(c);
+	if (!children_step(c, ret)) {
+		return false;
+	}
+	if (c->headless) {
+		ret->first = c->first;
+		c->headless = false;
+	}
 	return true;
 }
 
@@ -374,7 +408,7 @@ grove_one_for_one(const struct grove *g, const struct grove_edit *edit,
 	while (kid != NULL) {
 		const struct tree_node *next = grove_node_at(g, kid->link);
 
-		if (next != NULL && next->at == kid->at) {
+		if (grove_gone(kid) || (next != NULL && next->at == kid->at)) {
 			return false;
 		}
 		kid = next;

@@ -96,6 +96,15 @@ item_old(unsigned int type, struct slice item, struct hlc_time before)
 	}
 }
 
+bool
+settle_mark(unsigned int type, struct slice item)
+{
+	const struct table_merge_ops *ops = lattice_table_ops(type);
+
+	return ops != NULL && ops->present != NULL && !ops->present(item) &&
+	       item_old(type, item, (struct hlc_time){ UINT64_MAX });
+}
+
 /* Appends what stays. Returns: of how many items something does not; an error. */
 static int64_t
 items_put(const struct envelope *e, const struct table_merge_ops *ops, struct hlc_time before,
@@ -127,31 +136,13 @@ items_put(const struct envelope *e, const struct table_merge_ops *ops, struct hl
 }
 
 int
-settle_part(unsigned int type, struct slice state, struct hlc_time before, struct wbuf *out)
-{
-	const struct table_merge_ops *ops = lattice_table_ops(type);
-	struct envelope e = { .type = type, .state = state };
-	struct wbuf was = *out;
-	int64_t gone;
-
-	if (ops == NULL || ops->present == NULL) {
-		return LATTICE_LEFT;
-	}
-	gone = items_put(&e, ops, before, out);
-	if (gone <= 0) {
-		*out = was;
-		return gone < 0 ? (int)gone : (int)LATTICE_LEFT;
-	}
-	return LATTICE_MIXED;
-}
-
-int
 settle_items(struct slice envelope, struct hlc_time before, struct wbuf *out)
 {
 	struct wbuf was = *out;
 	const struct table_merge_ops *ops;
 	struct envelope e;
 	struct table t;
+	int64_t gone;
 	int err = envelope_open(envelope, &e);
 
 	if (err != 0) {
@@ -162,9 +153,10 @@ settle_items(struct slice envelope, struct hlc_time before, struct wbuf *out)
 	    (e.type != LATTICE_ORSET && table_present_cnt(&t, ops) == t.cnt)) {
 		return LATTICE_LEFT;
 	}
-	err = settle_part(e.type, e.state, before, out);
-	if (err != LATTICE_MIXED) {
-		return err;
+	gone = items_put(&e, ops, before, out);
+	if (gone <= 0) {
+		*out = was;
+		return gone < 0 ? (int)gone : (int)LATTICE_LEFT;
 	}
 	if (out->len == was.len) { /* none is left: a tombstone */
 		e.type = LATTICE_ABSENT;

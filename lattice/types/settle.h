@@ -21,6 +21,7 @@
 #ifndef MB_SETTLE_H
 #define MB_SETTLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "clock.h"
@@ -36,9 +37,9 @@
  */
 int settle_items(struct slice envelope, struct hlc_time before, struct wbuf *out);
 
-/* settle_part does the same of some of a collection's items, a flat table or a tree: what is
- * appended, perhaps nothing, is what stays of them. */
-int settle_part(unsigned int type, struct slice state, struct hlc_time before, struct wbuf *out);
+/* settle_mark tells whether an item of a collection of this type is nothing but what may be
+ * forgotten, however young it is: settle_items leaves nothing of it. */
+bool settle_mark(unsigned int type, struct slice item);
 
 /* settle_writers forgets who wrote, where that is more than writers_max: the entries of a string's
  * counter become its base, the runs of a lone sibling's history one event. Both in a new epoch, by

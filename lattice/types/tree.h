@@ -53,6 +53,8 @@
 #endif
 /* Only an item that is longer than a node makes one longer, and it has that node for itself. */
 #define TREE_BODY_MAX   (TREE_NODE_BYTES - (uint32_t)sizeof(struct tree_node))
+/* How long the table that a tree stands for may be: twice as long as a flat one, for marks. */
+#define TREE_BYTES_MAX  (2 * LATTICE_BYTES_MAX)
 /* An inner node has two children or more: so the largest value in the smallest items ends here. */
 #define TREE_HEIGHT_MAX 26
 

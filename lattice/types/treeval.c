@@ -42,7 +42,7 @@ measure(struct treeval_edit *edit)
 	behind = MAX(envelope_bytes(&e), (size_t)ENVELOPE_OVERHEAD); /* never written: it is now */
 	edit->bytes = edit->grove.root_bytes + behind;
 	edit->flat_bytes = edit->grove.items_bytes + behind;
-	return edit->flat_bytes > LATTICE_BYTES_MAX ? MB_ERR_TOO_LARGE : 0;
+	return edit->flat_bytes > TREE_BYTES_MAX ? MB_ERR_TOO_LARGE : 0;
 }
 
 int
@@ -225,6 +225,25 @@ treeval_merge(struct grove *g, const struct tree_view *stored, struct slice delt
 		treeval_abort(g, edit);
 	}
 	return side;
+}
+
+int
+treeval_forget(struct grove *g, const struct tree_view *stored, struct slice marks,
+	       struct treeval_edit *edit)
+{
+	const struct table_merge_ops *items;
+	int err;
+
+	*edit = (struct treeval_edit){ .temp = NULL };
+	if (envelope_open(tree_slice(stored), &edit->e) != 0) {
+		return MB_ERR_CORRUPT;
+	}
+	items = lattice_table_ops(edit->e.type);
+	err = items == NULL ? MB_ERR_CORRUPT : grove_forget(g, stored, marks, items, &edit->grove);
+	if (err == LATTICE_MIXED) {
+		(void)measure(edit); /* it is not longer than it was */
+	}
+	return err;
 }
 
 struct slice

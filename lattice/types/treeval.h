@@ -12,8 +12,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "compiler.h"
 #include "envelope.h"
 #include "grove.h"
+#include "presence.h"
 #include "slice.h"
 #include "tree.h"
 
@@ -31,6 +33,17 @@ struct treeval_edit {
 	size_t bytes;      /* what the new envelope will take in its block */
 	size_t flat_bytes; /* how long its encoding is */
 };
+
+/* treeval_counted is how much of an edit's encoding counts where that is bounded: what readers are
+ * shown, and of each mark what it has over the shortest one. So a long collection of which all was
+ * removed is not full of marks before they are settled. */
+#define TREEVAL_MARK_BYTES (PRESENCE_ENTRY_BYTES + TABLE_ITEM_OVERHEAD)
+static inline size_t
+treeval_counted(const struct treeval_edit *edit)
+{
+	return edit->flat_bytes -
+	       MIN(edit->flat_bytes, (size_t)edit->grove.marks * TREEVAL_MARK_BYTES);
+}
 
 /* treeval_wanted tells whether a flat envelope should be held as a tree. Of a short one, as nearly
  * all are, that is known without a call. */
@@ -59,6 +72,10 @@ int treeval_make(struct grove *g, struct slice envelope, struct treeval_edit *ed
 #define TREEVAL_FLAT (LATTICE_MIXED + 1)
 int treeval_merge(struct grove *g, const struct tree_view *stored, struct slice delta,
 		  struct treeval_edit *edit);
+
+/* treeval_forget takes items out of a tree: see grove_forget. */
+int treeval_forget(struct grove *g, const struct tree_view *stored, struct slice marks,
+		   struct treeval_edit *edit);
 
 /* A tree in pieces: treeval_begin with what stands around it, grove_add to edit->grove, and
  * treeval_seal. */

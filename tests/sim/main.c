@@ -172,9 +172,10 @@ totals_print(const struct totals *t)
 	       t->stats.stopped, t->stats.lost);
 	printf("store: %" PRIu64 " writes past the caches, %" PRIu64
 	       " changes told to owners, %" PRIu64 " to caches, %" PRIu64
-	       " deleted keys forgotten, %" PRIu64 " values without what was removed from them\n",
+	       " deleted keys forgotten, %" PRIu64
+	       " values without what was removed from them, %" PRIu64 " marks of large ones\n",
 	       t->stats.guest_ops, t->stats.told, t->stats.pushed, t->stats.dropped,
-	       t->stats.settled);
+	       t->stats.settled, t->stats.marks);
 	printf("keys read again in a call: %" PRIu64 " times at rr, %" PRIu64
 	       " of them another version; %" PRIu64 " at lww, %" PRIu64 " of them\n",
 	       o->again[1], o->changed[1], o->again[0], o->changed[0]);

@@ -105,6 +105,7 @@ node_count(struct sim *s)
 		s->stats.pushed += c->changes.stats.pushed;
 		s->stats.dropped += c->drops.stats.dropped;
 		s->stats.settled += c->drops.stats.settled;
+		s->stats.marks += c->drops.stats.marks;
 	}
 }
 

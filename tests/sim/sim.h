@@ -108,10 +108,10 @@ struct sim_options {
 
 struct sim_stats {
 	uint64_t steps, messages, faults[FAULT_CNT];
-	uint64_t stopped; /* executors, past a deadline or after a cancel */
-	uint64_t lost;    /* executors that did not run what they were given */
-	uint64_t guest_ops, told, pushed, dropped,
-		settled; /* writes past the caches; of the kvs tiles */
+	uint64_t stopped;   /* executors, past a deadline or after a cancel */
+	uint64_t lost;      /* executors that did not run what they were given */
+	uint64_t guest_ops; /* writes past the caches */
+	uint64_t told, pushed, dropped, settled, marks; /* of the kvs tiles */
 };
 
 struct guest;

@@ -9,6 +9,9 @@
 #include "grove_world.h"
 #include "gset.h"
 #include "map.h"
+#include "microburst/error.h"
+#include "orset.h"
+#include "presence.h"
 #include "rng.h"
 #include "strval.h"
 #include "test_cmocka.h"
@@ -380,11 +383,256 @@ a_long_item_stays_where_it_is(void **state)
 	free(mem);
 }
 
+/* ------------------------------------------------------------------------- items taken out */
+
+#define MARKS      12000
+#define MARKS_FLAT ((size_t)MARKS * 64)
+
+enum there { NOT_THERE, MARK, LIVE };
+
+/* A set of the members that are what[] at their number, as a state. some: only these marks. */
+static struct slice
+marks_flat(uint8_t *mem, const uint8_t *what, const bool *some)
+{
+	struct wbuf out = wbuf_init(mem, MARKS_FLAT);
+	struct table_builder b;
+
+	table_begin(&b, &out);
+	for (uint32_t i = 0; i < MARKS; i++) {
+		uint8_t dot_mem[64];
+		struct wbuf dot = wbuf_init(dot_mem, sizeof(dot_mem));
+		uint64_t be = htobe64((uint64_t)i * i);
+
+		if (what[i] == NOT_THERE || (some != NULL && !some[i])) {
+			continue;
+		}
+		presence_put_add(&dot, (struct stamp){ { 1 + i }, { 1 } });
+		wbuf_put(&out, &be, sizeof(be));
+		if (what[i] == MARK) {
+			INSIST(presence_put_gone(&out, wbuf_slice(&dot)));
+		} else {
+			wbuf_put(&out, dot.p, dot.len);
+		}
+		table_item_end(&b);
+	}
+	INSIST(table_end(&b) == 0);
+	return wbuf_slice(&out);
+}
+
+static struct slice
+marks_envelope(uint8_t *mem, struct slice state)
+{
+	struct envelope e = { .type = LATTICE_ORSET, .state = state };
+	struct wbuf out = wbuf_init(mem, MARKS_FLAT);
+
+	INSIST(envelope_write(&e, &out) == 0);
+	return wbuf_slice(&out);
+}
+
+/* Chooses marks of [from, to), each in step. Returns: how many. */
+static uint32_t
+choose(struct rng *rng, const uint8_t *what, bool *some)
+{
+	uint32_t from = (uint32_t)rng_below(rng, MARKS), cnt = 0;
+	uint32_t to = from + (uint32_t)rng_below(rng, MARKS / 3);
+	uint32_t step = rng_below(rng, 2) == 0 ? 1 : 1 + (uint32_t)rng_below(rng, 60);
+
+	memset(some, 0, MARKS * sizeof(some[0]));
+	for (uint32_t i = from; i < MIN(to, (uint32_t)MARKS); i += step) {
+		some[i] = what[i] == MARK;
+		cnt += some[i];
+	}
+	return cnt;
+}
+
+/* Checks a version against what should be in it. */
+static void
+as_it_should_be(const struct grown *t, const uint8_t *what, uint8_t *mem, uint8_t *envelope_mem)
+{
+	struct slice flat = marks_envelope(envelope_mem, marks_flat(mem, what, NULL));
+	uint32_t live = 0;
+	struct envelope e;
+
+	assert_true(treeval_equal(tree_slice(&t->view), flat));
+	assert_int_equal(envelope_open(tree_slice(&t->view), &e), 0);
+	for (uint32_t i = 0; i < MARKS; i++) {
+		uint64_t be = htobe64((uint64_t)i * i);
+
+		live += what[i] == LIVE;
+		assert_int_equal(orset_has(e.state, slice_of(&be, sizeof(be))), what[i] == LIVE);
+	}
+	assert_int_equal(t->view.root->present, live);
+}
+
+/* Marks go, from leaves that stay and with leaves, nodes and all but little of the tree; others
+ * come meanwhile. A failure, at any request for memory, or because one of them is not there,
+ * leaves all as it is. */
+static void
+marks_are_taken_out(void **state)
+{
+	static uint8_t what[MARKS], mem[MARKS_FLAT], envelope_mem[MARKS_FLAT];
+	static bool some[MARKS];
+	struct grown t = { 0 }, next = { 0 };
+	struct treeval_edit edit;
+	struct grove_world w;
+	uint32_t failed = 0, gone = 0;
+	struct rng rng;
+
+	(void)state;
+	rng_init(&rng, test_seed("grove marks_are_taken_out"));
+	grove_world_init(&w, MEM);
+	for (uint32_t i = 0; i < MARKS; i++) {
+		what[i] = i % 97 == 0 ? LIVE : MARK;
+	}
+	assert_int_equal(grown_make(&w, marks_envelope(envelope_mem, marks_flat(mem, what, NULL)),
+				    &t),
+			 0);
+	assert_int_equal(t.view.root->height, 2);
+	for (uint32_t round = 0; round < 120; round++) {
+		uint32_t cnt = choose(&rng, what, some);
+		struct slice marks = marks_flat(mem, what, some);
+		int err;
+
+		if (cnt == 0) {
+			continue;
+		}
+		w.fail_in = rng_below(&rng, 3) == 0 ? 1 + rng_below(&rng, 40) : 0;
+		err = treeval_forget(&w.g, &t.view, marks, &edit);
+		if (err == MB_ERR_NO_MEMORY) {
+			failed++;
+		} else {
+			assert_int_equal(err, LATTICE_MIXED);
+			w.fail_in = 0;
+			assert_int_equal(grown_commit(&w, &edit, &next), 0);
+			grown_release(&w, &t);
+			t = next;
+			for (uint32_t i = 0; i < MARKS; i++) {
+				what[i] = some[i] ? NOT_THERE : what[i];
+			}
+			gone += cnt;
+			assert_int_equal(treeval_forget(&w.g, &t.view, marks, &edit),
+					 MB_ERR_NOT_FOUND);
+		}
+		w.fail_in = 0;
+		while (grove_sweep(&w.g, 100)) {
+		}
+		as_it_should_be(&t, what, mem, envelope_mem);
+		if (round % 8 == 7) { /* some are put there again */
+			(void)choose(&rng, what, some);
+			for (uint32_t i = 0; i < MARKS; i += 1 + (uint32_t)rng_below(&rng, 50)) {
+				what[i] = what[i] == NOT_THERE ? MARK : what[i];
+			}
+			err = grown_merge(&w, &t,
+					  marks_envelope(envelope_mem, marks_flat(mem, what, NULL)),
+					  &next);
+			assert_int_equal(err, LATTICE_MIXED);
+			grown_release(&w, &t);
+			t = next;
+		}
+	}
+	print_message("%u marks taken out, %u times in vain\n", gone, failed);
+	assert_true(gone > MARKS / 2);
+	assert_true(failed > 5);
+	grown_release(&w, &t);
+	grove_world_fini(&w);
+}
+
+/* What counts towards a bound is what is shown, and what marks have over the shortest one: whether
+ * nodes are patched, written anew, or the tree is made. */
+static void
+marks_count_little(void **state)
+{
+	static uint8_t what[MARKS], mem[MARKS_FLAT], envelope_mem[MARKS_FLAT];
+	static bool some[MARKS];
+	struct grown t = { 0 }, next = { 0 };
+	struct treeval_edit edit;
+	struct grove_world w;
+	uint32_t marks = 0, patched = 0, cnt = 0;
+	struct rng rng;
+
+	(void)state;
+	rng_init(&rng, test_seed("grove marks_count_little"));
+	grove_world_init(&w, MEM);
+	for (uint32_t i = 0; i < MARKS; i++) {
+		what[i] = (uint8_t)rng_below(&rng, 3);
+		marks += what[i] == MARK;
+		cnt += what[i] != NOT_THERE;
+	}
+	assert_int_equal(treeval_make(&w.g,
+				      marks_envelope(envelope_mem, marks_flat(mem, what, NULL)),
+				      &edit),
+			 0);
+	assert_int_equal(edit.grove.marks, marks);
+	assert_int_equal(grown_commit(&w, &edit, &t), 0);
+	for (uint32_t round = 0; round < 200; round++) {
+		uint32_t place = (uint32_t)rng_below(&rng, MARKS);
+
+		memset(some, 0, sizeof(some));
+		for (uint32_t i = place; i < MIN(place + round % 5 * 7 + 1, (uint32_t)MARKS); i++) {
+			patched += what[i] == LIVE;
+			marks += what[i] != MARK;
+			cnt += what[i] == NOT_THERE;
+			what[i] = MARK;
+			some[i] = true;
+		}
+		if (treeval_merge(&w.g, &t.view,
+				  marks_envelope(envelope_mem, marks_flat(mem, what, some)),
+				  &edit) != LATTICE_MIXED) {
+			continue;
+		}
+		assert_int_equal(edit.grove.marks, marks);
+		assert_in_range(treeval_counted(&edit), cnt * 8 + (cnt - marks) * 21,
+				cnt * 8 + (cnt - marks) * 21 + ENVELOPE_OVERHEAD);
+		assert_int_equal(grown_commit(&w, &edit, &next), 0);
+		grown_release(&w, &t);
+		t = next;
+	}
+	assert_true(patched > 20);
+	grown_release(&w, &t);
+	grove_world_fini(&w);
+}
+
+/* When nothing would be left it is refused: that is not a tree. A mark that is not the same one is
+ * not taken out. What is left over of a tree takes little room. */
+static void
+all_marks_but_one(void **state)
+{
+	static uint8_t what[MARKS], mem[MARKS_FLAT], envelope_mem[MARKS_FLAT];
+	struct grown t = { 0 }, next = { 0 };
+	struct treeval_edit edit;
+	struct grove_world w;
+	struct slice flat;
+
+	(void)state;
+	grove_world_init(&w, MEM);
+	memset(what, MARK, sizeof(what));
+	flat = marks_flat(mem, what, NULL);
+	assert_int_equal(grown_make(&w, marks_envelope(envelope_mem, flat), &t), 0);
+	assert_int_equal(treeval_forget(&w.g, &t.view, flat, &edit), MB_ERR_NOT_FOUND);
+	what[MARKS - 1] = LIVE;
+	flat = marks_flat(mem, what, NULL);
+	assert_int_equal(treeval_forget(&w.g, &t.view, flat, &edit), MB_ERR_NOT_FOUND);
+	what[MARKS - 1] = NOT_THERE;
+	flat = marks_flat(mem, what, NULL);
+	assert_int_equal(treeval_forget(&w.g, &t.view, flat, &edit), LATTICE_MIXED);
+	assert_int_equal(grown_commit(&w, &edit, &next), 0);
+	grown_release(&w, &t);
+	while (grove_sweep(&w.g, 100)) {
+	}
+	assert_int_equal(next.view.root->cnt, 1);
+	assert_true(heap_used_bytes(w.heap) < 1024);
+	grown_release(&w, &next);
+	grove_world_fini(&w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_long_item_stays_where_it_is),
+		cmocka_unit_test(marks_are_taken_out),
+		cmocka_unit_test(marks_count_little),
+		cmocka_unit_test(all_marks_but_one),
 		cmocka_unit_test(a_long_item_has_its_room_once),
 		cmocka_unit_test(given_up),
 		cmocka_unit_test(endless_reader),

@@ -11,7 +11,7 @@
 
 #include "check.h"
 #include "compiler.h"
-#include "kvs_redo.h"
+#include "kvs_forget.h"
 #include "kvs_value.h"
 #include "kvs_world.h"
 #include "lattice.h"
@@ -135,77 +135,138 @@ shard_new(size_t bytes)
 	return kvs_shard_init(mem, bytes, 5);
 }
 
-/* Steps to the end. Returns: the last answer; *ret_steps: after how many. */
+/* Forgets the marks of a round that another tile asks about. */
 static int
-redo(struct kvs_shard *s, struct slice other, bool settle, struct kvs_value **ret,
-     uint32_t *ret_steps)
+make(struct kvs_shard *s, struct kvs_changes *cs, struct slice of, uint32_t from)
 {
 	struct kvs_key *k = kvs_shard_find(s, slice_str(KEY));
-	struct kvs_redo r = { 0 };
-	int err;
+	struct kvs_value *v = NULL;
+	int err = kvs_forget_make(s, cs, k, of, from, &v);
 
-	assert_true(kvs_redo_wanted(kvs_at(s->base, k->value)));
-	kvs_redo_begin(&r, s, k, other, settle);
-	*ret_steps = 0;
-	do {
-		err = kvs_redo_step(&r, s, ret);
-		++*ret_steps;
-	} while (err == MB_ERR_TRYAGAIN);
-	assert_null(r.value);
-	assert_int_equal(s->pin_cnt, 0);
+	if (err == 0) {
+		kvs_shard_take(s, k, v);
+	} else {
+		assert_null(v);
+	}
 	while (kvs_shard_sweep(s)) {
 	}
 	return err;
 }
 
-/* One that differs in its last item; nothing to forget; none of the memory that others leave to it.
- * With that, one that is full is settled. */
+static struct kvs_changes changes;
+
+/* A mark that is not there, or another one; another epoch; nothing else; something that is owed, by
+ * a delta that names one of them or by the whole value; none of the memory that others leave to it.
+ * With that, one that is full forgets. */
 static void
 refused(void **state)
 {
-	struct kvs_shard *s = shard_new(SHARD_BYTES), *full = shard_new(KVS_SHARD_BYTES_MIN);
-	struct slice set = members(0, 20000, 1, false), other = members(0, 19999, 1, false);
-	struct slice last = members(20001, 20002, 1, false), gone = members(0, 3000, 2, true);
-	struct wbuf out = room_new();
-	struct kvs_value *v;
-	uint32_t steps;
+	const struct kvs_change_ops none = { 0 };
+	struct kvs_shard *s = shard_new(SHARD_BYTES), *of = shard_new(SHARD_BYTES);
+	struct slice here = members(0, 9000, 1, false), gone = members(0, 9000, 2, true);
+	struct slice asked = members(0, 9000, 2, true), more = members(0, 9002, 2, true);
+	struct slice key = slice_str(KEY);
+	struct envelope e;
+	struct wbuf other = room_new();
+	struct kvs_key *k;
+	uint32_t cnt;
+
+	(void)state;
+	kvs_changes_init(&changes, s, 1, 1, &none);
+	assert_int_equal(kvs_shard_merge(s, key, here), 0);
+	assert_int_equal(kvs_shard_merge(of, key, asked), 0);
+	k = kvs_shard_find(s, key);
+	assert_int_equal(make(s, &changes, kvs_shard_get(of, key), 0), MB_ERR_NOT_FOUND);
+	assert_int_equal(kvs_shard_merge(s, key, gone), 0);
+	cnt = kvs_value_root(kvs_at(s->base, k->value))->cnt;
+	assert_int_equal(make(s, &changes, kvs_shard_get(of, key), 9001), MB_ERR_NOT_FOUND);
+	assert_int_equal(envelope_open(asked, &e), 0);
+	e.epoch = (struct stamp){ { 9 }, { 9 } };
+	assert_int_equal(envelope_write(&e, &other), 0);
+	assert_int_equal(kvs_shard_merge(of, slice_str("other"), wbuf_slice(&other)), 0);
+	assert_int_equal(make(s, &changes, kvs_shard_get(of, slice_str("other")), 0),
+			 MB_ERR_NOT_FOUND);
+	/* It owes what has nothing to do with these; then one of the last of them. */
+	kvs_change_note(&changes, k, 2, members(1, 2000, 2, false), false, 0);
+	assert_int_equal(make(s, &changes, kvs_shard_get(of, key), 0), 0);
+	assert_int_equal(kvs_value_root(kvs_at(s->base, k->value))->present, 4500);
+	assert_in_range(kvs_value_root(kvs_at(s->base, k->value))->cnt, 4500, cnt - 100);
+	assert_int_equal(make(s, &changes, kvs_shard_get(of, key), 0), MB_ERR_NOT_FOUND);
+	kvs_change_note(&changes, k, 2, members(8998, 9000, 1, false), false, 0);
+	assert_int_equal(make(s, &changes, kvs_shard_get(of, key), 4400), MB_ERR_TRYAGAIN);
+	kvs_change_note(&changes, k, 2, here, true, 0);
+	assert_int_equal(make(s, &changes, kvs_shard_get(of, key), 4200), MB_ERR_TRYAGAIN);
+	/* One more than there is, and nothing but those. */
+	assert_int_equal(kvs_shard_merge(of, key, more), 0);
+	kvs_changes_init(&changes, s, 1, 1, &none);
+	assert_int_equal(make(s, &changes, kvs_shard_get(of, key), 4400), MB_ERR_NOT_FOUND);
+	assert_int_equal(make(of, &changes, kvs_shard_get(of, key), 0), 0);
+	assert_int_equal(kvs_shard_merge(of, slice_str("few"), members(0, 200, 1, true)), 0);
+	k = kvs_shard_find(of, slice_str("few"));
+	assert_int_equal(kvs_forget_make(of, &changes, k, kvs_shard_get(of, slice_str("few")), 0,
+					 &(struct kvs_value *){ NULL }),
+			 MB_ERR_NOT_FOUND);
+	free(s);
+	free(of);
+}
+
+/* A shard that is full, and has not even what others leave to this; with that it goes on. */
+static void
+no_memory(void **state)
+{
+	struct kvs_shard *s = shard_new(KVS_SHARD_BYTES_MIN);
+	struct slice key = slice_str(KEY);
 	void *page[2 * KVS_SHARD_BYTES_MIN / 4096];
 	uint32_t page_cnt = 0;
 	size_t used;
 
 	(void)state;
-	assert_int_equal(kvs_shard_merge(s, slice_str(KEY), set), 0);
-	assert_true(lattice_merge_into(LATTICE_ENVELOPE, other, last, &out) > 0);
-	assert_int_equal(redo(s, wbuf_slice(&out), false, &v, &steps), MB_ERR_NOT_FOUND);
-	assert_true(steps > 20);
-	assert_int_equal(redo(s, other, false, &v, &steps), MB_ERR_NOT_FOUND);
-	assert_int_equal(steps, 1); /* their numbers differ */
-	assert_int_equal(redo(s, set, false, &v, &steps), 0);
-	assert_null(v);
-	used = kvs_shard_used_bytes(s);
-	assert_int_equal(redo(s, set, true, &v, &steps), 0);
-	assert_null(v); /* there is nothing to forget */
-	assert_int_equal(kvs_shard_used_bytes(s), used);
-	assert_int_equal(kvs_shard_merge(full, slice_str(KEY), members(0, 14000, 1, false)), 0);
-	assert_int_equal(kvs_shard_merge(full, slice_str(KEY), gone), 0);
-	while (kvs_shard_sweep(full)) {
+	memset(&changes, 0, sizeof(changes));
+	assert_int_equal(kvs_shard_merge(s, key, members(0, 14000, 1, false)), 0);
+	assert_int_equal(kvs_shard_merge(s, key, members(0, 3000, 2, true)), 0);
+	while (kvs_shard_sweep(s)) {
 	}
-	while ((page[page_cnt] = heap_alloc_reserve(full->heap, 4096)) != NULL) {
+	while ((page[page_cnt] = heap_alloc_reserve(s->heap, 4096)) != NULL) {
 		page_cnt++;
 	}
-	used = kvs_shard_used_bytes(full);
-	assert_int_equal(redo(full, slice_of(NULL, 0), true, &v, &steps), MB_ERR_NO_MEMORY);
-	assert_int_equal(kvs_shard_used_bytes(full), used);
+	used = kvs_shard_used_bytes(s);
+	assert_int_equal(make(s, &changes, kvs_shard_get(s, key), 0), MB_ERR_NO_MEMORY);
+	assert_int_equal(kvs_shard_used_bytes(s), used);
 	while (page_cnt > 0) {
-		heap_free(full->heap, page[--page_cnt], 4096);
+		heap_free(s->heap, page[--page_cnt], 4096);
 	}
-	assert_int_equal(redo(full, slice_of(NULL, 0), true, &v, &steps), 0);
-	assert_non_null(v);
+	used = kvs_shard_used_bytes(s);
+	assert_int_equal(make(s, &changes, kvs_shard_get(s, key), 0), 0);
+	assert_true(kvs_shard_used_bytes(s) < used);
 	free(s);
-	free(full);
 }
 
-/* Sets of all kinds: what is made in pieces is what settle_items makes of the flat one. */
+/* A pass by hand over a shard that nobody else has. Returns: its rounds. */
+static uint32_t
+pass(struct kvs_shard *s)
+{
+	struct kvs_key *k = kvs_shard_find(s, slice_str(KEY));
+	struct kvs_forget f = { 0 };
+	uint32_t rounds = 0, steps = 0;
+	int err;
+
+	assert_true(kvs_forget_large(kvs_at(s->base, k->value), KVS_STEP_BYTES));
+	kvs_forget_begin(&f, k);
+	while ((err = kvs_forget_find(&f, s)) != MB_ERR_NOT_FOUND) {
+		assert_true(steps++ < 1000);
+		if (err == 0) {
+			assert_int_equal(make(s, &changes, kvs_shard_value(s, k), f.at), 0);
+			kvs_forget_heard(&f, true);
+			rounds++;
+		}
+	}
+	kvs_forget_end(&f, false);
+	assert_true(f.forgot && f.over_all);
+	assert_int_equal(s->pin_cnt, 0);
+	return rounds;
+}
+
+/* Sets of all kinds: what is left in the end is what settle_items makes of the flat one. */
 static void
 as_in_one_piece(void **state)
 {
@@ -213,13 +274,13 @@ as_in_one_piece(void **state)
 	uint32_t flat = 0, trees = 0;
 
 	(void)state;
-	rng_init(&rng, test_seed("kvs_redo as_in_one_piece"));
+	memset(&changes, 0, sizeof(changes));
+	rng_init(&rng, test_seed("kvs_forget as_in_one_piece"));
 	for (uint32_t round = 0; round < 12; round++) {
 		struct kvs_shard *s = shard_new(SHARD_BYTES);
 		uint32_t cnt = 3000 + (uint32_t)rng_below(&rng, 5000);
 		struct wbuf whole, settled;
 		struct kvs_value *v;
-		uint32_t steps;
 
 		assert_int_equal(kvs_shard_merge(s, slice_str(KEY), members(0, cnt, 1, false)), 0);
 		for (uint32_t i = 0; i < 3; i++) { /* some here and there, and long rows */
@@ -238,19 +299,51 @@ as_in_one_piece(void **state)
 		assert_int_equal(settle_items(wbuf_slice(&whole), (struct hlc_time){ UINT64_MAX },
 					      &settled),
 				 LATTICE_MIXED);
-		assert_int_equal(redo(s, wbuf_slice(&whole), true, &v, &steps), 0);
-		assert_non_null(v);
-		assert_true(steps > whole.len / KVS_STEP_BYTES);
+		assert_in_range(pass(s), 1, whole.len / KVS_FORGET_BYTES + 1);
+		v = kvs_at(s->base, kvs_shard_find(s, slice_str(KEY))->value);
 		assert_true(treeval_equal(kvs_value_slice(v), wbuf_slice(&settled)));
 		flat += v->tree == 0;
 		trees += v->tree != 0;
-		assert_int_equal(v->settled, 1);
-		kvs_shard_take(s, kvs_shard_find(s, slice_str(KEY)), v);
 		free(s);
 		room_free(NULL);
 	}
 	assert_true(flat > 0);
 	assert_true(trees > 0);
+}
+
+/* A set that is as long as one may be, of which all is removed: others can be added at once. One
+ * that is full of what is there cannot. */
+static void
+removed_it_is_not_full(void **state)
+{
+	enum { PART = 120000 };
+	struct kvs_shard *s = shard_new((size_t)400 << 20);
+	struct slice key = slice_str(KEY);
+	uint32_t cnt = 0;
+	int err = 0;
+
+	(void)state;
+	for (; err == 0; cnt += PART) {
+		err = kvs_shard_merge(s, key, members(cnt, cnt + PART, 1, false));
+		room_free(NULL);
+		assert_true(cnt < 100 * PART);
+	}
+	assert_int_equal(err, MB_ERR_TOO_LARGE);
+	cnt -= PART;
+	assert_true((size_t)cnt * 29 < KVS_ENVELOPE_MAX &&
+		    (size_t)(cnt + PART) * 29 > KVS_ENVELOPE_MAX);
+	for (uint32_t i = 0; i < cnt; i += PART) {
+		assert_int_equal(kvs_shard_merge(s, key, members(i, i + PART, 1, true)), 0);
+		room_free(NULL);
+	}
+	for (uint32_t i = 0; i < cnt / 2; i += PART) {
+		assert_int_equal(kvs_shard_merge(s, key,
+						 members(cnt + i, cnt + i + PART, 1, false)),
+				 0);
+		room_free(NULL);
+	}
+	print_message("%u removed, half as many added\n", cnt);
+	free(s);
 }
 
 /* -------------------------------------------------------------------------- several owners */
@@ -334,7 +427,7 @@ written_meanwhile(void **state)
 	w->time.now_ns += WORLD_PAUSE_NS;
 	for (uint32_t i = 0; i < 100 && !asked; i++) {
 		world_turn(w);
-		asked = w->tile[1 - at].core.drops.redo.value != NULL;
+		asked = w->tile[1 - at].core.drops.compare.key != NULL;
 	}
 	assert_true(asked);
 	/* The primary takes it; the other one serves nobody. */
@@ -483,18 +576,87 @@ a_queue_stays_short(void **state)
 	world_end(w);
 }
 
+/* Whether no tile owes anybody anything of the key. */
+static bool
+is_quiet(const struct world *w)
+{
+	for (uint32_t i = 0; i < w->tile_cnt; i++) {
+		if (kvs_shard_find(w->tile[i].shard, slice_str(KEY))->changing) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Steady writes beside a long set of which all is deleted: at each moment somebody owes somebody
+ * something of the key. Its marks go nevertheless, at all owners, while the writes go on, and no
+ * write is lost. */
+static void
+steady_writes_beside_a_delete(void **state)
+{
+	enum { LONG = 60000, TURNS = 3000 };
+	uint32_t owners[] = { 1, 3 };
+
+	(void)state;
+	for (uint32_t n = 0; n < ARRAY_CNT(owners); n++) {
+		struct world *w = world_make(owners[n], owners[n], 0, 32 << 20);
+		uint32_t at, cnt = 0, next = LONG + 1, quiet = 0;
+		struct envelope e;
+		struct desc d;
+
+		merge(w, 0, KEY, members(0, LONG, 1, false));
+		merge(w, 0, KEY, members(LONG, LONG + 1, 1, false));
+		merge(w, 0, KEY, members(0, LONG, 1, true));
+		world_move(w, WORLD_PERIOD_NS);
+		at = world_owner(w, KEY, 0);
+		assert_int_equal(table_at(w, at, KEY).cnt, LONG + 1);
+		room_free(NULL);
+		for (uint32_t i = 0; i < TURNS; i++) {
+			world_merge(w, world_owner(w, KEY, i % owners[n]), 0, KEY,
+				    members(next, next + 1, 1, false), KVS_ACK_ONE);
+			next++;
+			quiet += is_quiet(w);
+			w->time.now_ns += WORLD_PERIOD_NS / 4;
+			world_turn(w);
+			while (world_take(w, 0, DESC_KVS_MERGED, &d, NULL)) {
+				cnt++;
+				assert_true(d.err == 0 || d.err == MB_ERR_MOVED);
+				next -= d.err == MB_ERR_MOVED; /* it was refused: once more */
+			}
+			room_free(NULL);
+		}
+		print_message("%u owners: %u items left of %u, %u writes, %u quiet turns\n",
+			      owners[n], table_at(w, at, KEY).cnt, LONG, cnt, quiet);
+		assert_int_equal(cnt, TURNS);
+		if (owners[n] > 1) {
+			assert_true(quiet < TURNS / 100);
+		}
+		assert_true(table_at(w, at, KEY).cnt < LONG / 8 + TURNS);
+		world_move(w, 2 * SETTLE_NS);
+		for (uint32_t i = 0; i < owners[n]; i++) {
+			assert_int_equal(envelope_open(world_has(w, i, KEY), &e), 0);
+			assert_int_equal(orset_cnt(e.state), next - LONG);
+			assert_true(treeval_equal(world_has(w, i, KEY), world_has(w, 0, KEY)));
+		}
+		world_end(w);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(refused, room_free),
+		cmocka_unit_test_teardown(no_memory, room_free),
 		cmocka_unit_test_teardown(as_in_one_piece, room_free),
+		cmocka_unit_test_teardown(removed_it_is_not_full, room_free),
 		cmocka_unit_test_teardown(settled_and_forgotten, room_free),
 		cmocka_unit_test_teardown(written_meanwhile, room_free),
 		cmocka_unit_test_teardown(several_at_once, room_free),
 		cmocka_unit_test_teardown(long_marks_go, room_free),
 		cmocka_unit_test_teardown(in_vain_once, room_free),
 		cmocka_unit_test_teardown(a_queue_stays_short, room_free),
+		cmocka_unit_test_teardown(steady_writes_beside_a_delete, room_free),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
