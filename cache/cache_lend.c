@@ -13,8 +13,9 @@
  *       given back once, when the last of those who got it together have done with it.
  *   N2  It is as new as a copy would be: asked for behind all that this tile had done in the store
  *       before, on the same link.
- *   N3  As long as the store pins a value no other one lies where it does. So an operation that is
- *       done there if the value is still that one finds out.
+ *   N3  What a gate says it saw is the number of the change that made that tree, or what a flat
+ *       value has in it. So an operation that is to be done there if the value is still that one
+ *       finds out, and need not keep the loan.
  *
  * Where a key had no room a moment ago, and only those wait who may look at it in the store, it is
  * not brought here in vain: what others have here would go for it.

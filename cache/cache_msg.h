@@ -58,8 +58,8 @@ enum cache_msg_kind {
 	DESC_READ,
 	DESC_READ_DONE, /* each read that is this tile's has its state */
 
-	/* Of an inner process: a value that was lent is not looked at any more; nor is what it says
-	 * of that version under way (cache_version_lent). word[3] as it came. Not answered. */
+	/* Of an inner process: a value that was lent is not looked at any more. word[3] as it came.
+	 * Not answered. */
 	DESC_LOAN_OVER,
 };
 
@@ -142,10 +142,6 @@ enum cache_found {
 	CACHE_FOUND_LENT = 2,
 };
 
-/* The version of a value that was lent: as long as it is, no other one lies there. So the store can
- * tell whether it has that value still (if_version). No value in the cache has such a version. */
-#define CACHE_VERSION_LENT (UINT64_C(1) << 63)
-
 /* cache_lent is what a FETCHED lends: an envelope; of a tree perhaps. */
 static inline struct slice
 cache_lent(const struct desc *d)
@@ -155,11 +151,11 @@ cache_lent(const struct desc *d)
 		       : slice_of((const void *)(uintptr_t)d->word[0], d->word[1]);
 }
 
-static inline uint64_t
-cache_version_lent(struct slice envelope)
-{
-	return CACHE_VERSION_LENT | (uintptr_t)envelope.p;
-}
+/* cache_version_lent is the version of a value where the store has it: that of another one is
+ * another. So the store can tell whether it has still what was seen (if_version). No value in the
+ * cache has such a version. */
+#define CACHE_VERSION_LENT (UINT64_C(1) << 63)
+uint64_t cache_version_lent(struct slice envelope);
 
 static inline bool
 cache_version_is_lent(uint64_t version)

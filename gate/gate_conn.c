@@ -138,8 +138,6 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 	gate_monitor_set(g, c, false);
 	if (c->run != NULL) {
 		c->run->conn = NULL; /* B2 */
-		c->run->loans = c->loans;
-		c->loans = 0;
 		c->run->open = false;
 		gate_run_flush(g, c->run);
 		if (c->run->pending == 0) {

@@ -136,8 +136,7 @@ struct gate_run {
 	uint8_t ack;
 	uint32_t pending; /* operations not acknowledged */
 	uint32_t rec_cnt;
-	bool open;      /* its last command is not complete */
-	uint32_t loans; /* of a connection that is gone, what it says it saw (gate_loan.h) */
+	bool open; /* its last command is not complete */
 	uint32_t open_cnt;
 	struct gate_batch *batch[CACHE_TILE_MAX]; /* not acknowledged; NULL: none */
 	bool batch_open[CACHE_TILE_MAX];          /* and not sent */

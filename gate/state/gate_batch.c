@@ -24,7 +24,6 @@
 #include "compiler.h"
 #include "gate_block.h"
 #include "gate_head.h"
-#include "gate_loan.h"
 #include "gate_many.h"
 #include "gate_memory.h"
 #include "gate_mute.h"
@@ -563,7 +562,6 @@ gate_run_over(struct gate *g, struct gate_run *run)
 	struct gate_conn *c = run->conn;
 
 	if (c == NULL) {
-		gate_loans_end(g, &run->loans);
 		heap_free(g->heap, run, sizeof(*run));
 		return;
 	}

@@ -7,7 +7,6 @@
 #include "envelope.h"
 #include "hash.h"
 #include "timebase.h"
-#include "tree.h"
 
 static uint32_t
 name_of(const struct gate *g, const struct gate_fetch *f)
@@ -46,9 +45,6 @@ show(const struct gate_fetch *f, struct cache_value *ret)
 	if (!delta_present(stored, hlc_time_of_us(timebase_wall_us(timebase_real()))) ||
 	    envelope_open(stored, &e) != 0) {
 		return CACHE_ABSENT;
-	}
-	if (slice_is_tree(stored)) {
-		ret->tree = *slice_tree(stored);
 	}
 	ret->type = e.type;
 	ret->state = e.state;

@@ -6,8 +6,7 @@
  *
  *   R1  A loan is one version of one key. A command that begins anew to see a newer one (another
  *       was faster; it waits for an item) gives it back first: gate_loans_end.
- *   R2  What a command writes says which version it saw, and the store compares (gate_held_op). So
- *       the loan stays until that is over: with its run, when the connection goes before.
+ *   R2  What a command writes says which version it saw, and the store compares (gate_held_op).
  *   R3  It is given back once, when there is room in the channel.
  *
  * A loan is the fetch that brought it (struct gate_fetch); it is not free before.

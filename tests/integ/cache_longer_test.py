@@ -137,6 +137,39 @@ class Longer(unittest.TestCase):
         self.quiet()
 
 
+    def test_watch(self):
+        """A watched key that was changed, and changed back, is another; one that was not is not."""
+        self.fill('RPUSH', 'list')
+        c, other = self.c, self.client()
+        for changed in (False, True):
+            self.assertEqual(c('WATCH', 'list'), b'OK')
+            self.assertEqual(other('LLEN', 'list'), self.CNT)
+            for _ in range(changed * 50):
+                self.assertEqual(other('LPUSH', 'list', 'new'), self.CNT + 1)
+                self.assertEqual(other('LPOP', 'list'), b'new')
+            self.assertEqual(c('MULTI'), b'OK')
+            self.assertEqual(c('LINDEX', 'list', 0), b'QUEUED')
+            self.assertEqual(c('EXEC'), None if changed else [name(0)])
+        self.quiet()
+
+
+class Strings(unittest.TestCase):
+    setUp, client, quiet = Longer.setUp, Longer.client, Longer.quiet
+
+    def test_string(self):
+        c, size = self.c, 20 << 20
+        value = bytes(range(256)) * (size // 256)
+        self.assertEqual(c('SET', 'text', value), b'OK')
+        self.assertEqual(c('STRLEN', 'text'), size)
+        self.assertEqual(c('GETRANGE', 'text', size - 4, -1), b'\xfc\xfd\xfe\xff')
+        self.assertEqual(c('APPEND', 'text', 'more'), size + 4)
+        self.assertEqual(c('SETRANGE', 'text', 1, 'abc'), size + 4)
+        self.assertEqual(c('GET', 'text'), b'\0abc' + value[4:] + b'more')
+        self.assertEqual(c('GETDEL', 'text'), b'\0abc' + value[4:] + b'more')
+        self.assertEqual(c('EXISTS', 'text'), 0)
+        self.quiet()
+
+
 class Full(Longer):
     """Collections that fit the cache, and leave nothing there."""
     CNT = FULL
