@@ -62,6 +62,22 @@ act_delete(struct cache_acts *acts, struct cache_act *a, struct slice stored, st
 	return err;
 }
 
+/* Whether what an inner process wants to be so is so. */
+static bool
+act_wanted(const struct cache_acts *acts, uint32_t i, struct slice stored)
+{
+	const struct cache_act *a = &acts->own[i];
+	const struct cache_op_word *word = a->word;
+
+	if (a->follows && !acts->own[i - 1].made) {
+		return false;
+	}
+	return word == NULL ||
+	       ((word->if_version == 0 || word->front_idx != 0 ||
+		 word->if_version == cache_version_lent(stored)) &&
+		(word->if_end == CACHE_END_ANY || cache_word_ends(stored, &a->op, a->now, word)));
+}
+
 /* Keeps I2. */
 static int
 act_make(struct kvs_acts *list, uint32_t i, struct slice stored, struct wbuf *out)
@@ -77,8 +93,7 @@ act_make(struct kvs_acts *list, uint32_t i, struct slice stored, struct wbuf *ou
 	if (unlikely(a->op.by_ref && a->op.value.p == NULL)) {
 		return MB_ERR_INVALID;
 	}
-	if (a->word != NULL && a->word->if_end != CACHE_END_ANY &&
-	    !cache_word_ends(stored, &a->op, a->now, a->word)) {
+	if (!act_wanted(acts, i, stored)) {
 		return MB_ERR_TRYAGAIN;
 	}
 	if (a->word != NULL && a->op.kind == WSET_INCR &&
@@ -108,6 +123,7 @@ act_made(struct kvs_acts *list, uint32_t i, struct slice stored, bool changed)
 {
 	struct cache_act *a = &acts_of(list)->own[i];
 
+	a->made = true;
 	if (a->known) {
 		a->word->changed = changed;
 	} else if (a->word != NULL) {
@@ -142,6 +158,8 @@ kind_is_short(enum wset_kind kind)
 	case WSET_MAP_INCR:
 	case WSET_PUSH_LEFT:
 	case WSET_PUSH_RIGHT:
+	case WSET_LIST_PLACE:
+	case WSET_LIST_SET:
 	case WSET_ZADD:
 	case WSET_ZINCR:
 	case WSET_EXPIRE:
@@ -159,27 +177,57 @@ kind_takes_off(enum wset_kind kind)
 }
 
 /* Whether the store can tell what an inner process wants to be so: where there is no memory for the
- * key here, also whether an item is still there, or at an end. (Of sorted sets only of short ones:
- * cmd_zpop.c. What is in a front, and a version, only the cache knows.) */
+ * key here, also whether an item is still there, or at an end, and what was done before it; and
+ * whether it still has a value that it has lent. (What is at an end of a sorted set only of short
+ * ones: cmd_zpop.c.) */
 static bool
-word_may(const struct cache_op_word *word, bool last, bool no_room)
+word_may(const struct cache_op_word *word, bool no_room)
 {
-	return word->if_version == 0 && word->if_before == 0 &&
-	       (word->if_end == CACHE_END_ANY || (no_room && word->if_end <= CACHE_END_NONE)) &&
-	       (last || word[1].if_before == 0);
+	const bool lent = cache_version_is_lent(word->if_version);
+
+	return (word->if_version == 0 || lent) && (word->if_before == 0 || no_room) &&
+	       (word->if_end == CACHE_END_ANY || (word->if_end <= CACHE_END_NONE ? no_room : lent));
 }
 
-bool
-cache_act_may(const struct cache_job *job, const struct wset_op *op, uint32_t op_idx, bool last,
-	      bool no_room)
+/* The same of one operation. */
+static bool
+op_may(const struct cache_job *job, const struct wset_op *op, const struct cache_op_word *word,
+       bool no_room)
 {
-	const struct cache_op_word *word = job->word;
 	const bool afar = job->afar && job->ack != KVS_ACK_LOCAL && kind_is_short(op->kind) &&
 			  (!op->by_ref || op->kind == WSET_PUT);
 	const bool less =
 		no_room && !op->by_ref && (kind_takes_off(op->kind) || op->kind == WSET_EXPIRE);
 
-	return (afar || less) && (word == NULL || word_may(&word[op_idx], last, no_room));
+	return (afar || less) && (word == NULL || word_may(word, no_room));
+}
+
+bool
+cache_act_may(const struct cache_job *job, const struct wset_op *op, uint32_t op_idx,
+	      struct slice rest, bool no_room)
+{
+	const struct cache_op_word *word = job->word != NULL ? &job->word[op_idx] : NULL;
+	struct wset_op next;
+
+	no_room |= word != NULL && cache_version_is_lent(word->if_version);
+	if (!op_may(job, op, word, no_room)) {
+		return false;
+	}
+	for (uint32_t cnt = 1; word != NULL && wset_next(&rest, &next) == 1; cnt++) {
+		if (word[cnt].if_before == 0) {
+			return true;
+		}
+		if (!no_room || op->by_ref || cnt == KVS_ACT_MAX) {
+			return false;
+		}
+		if (!slice_eq(next.key, op->key)) { /* it waits for those before it */
+			return true;
+		}
+		if (next.by_ref || !op_may(job, &next, &word[cnt], true)) {
+			return false;
+		}
+	}
+	return true;
 }
 
 void
@@ -204,6 +252,17 @@ cache_act_send_all(struct cache_core *c)
 		cache_act_send(c, kvs);
 	}
 	return busy;
+}
+
+bool
+cache_act_room(struct cache_core *c, uint64_t hash, uint32_t cnt)
+{
+	uint32_t kvs = cache_kvs_of(c, hash);
+
+	if (c->acts_open[kvs] != NULL && c->acts_open[kvs]->list.cnt + cnt > KVS_ACT_MAX) {
+		cache_act_send(c, kvs);
+	}
+	return c->acts_open[kvs] != NULL || !STAILQ_EMPTY(&c->acts_free);
 }
 
 struct cache_act *
@@ -254,15 +313,13 @@ act_long(struct cache_core *c, struct cache_act *a, struct kvs_act *act)
 }
 
 bool
-cache_act_add(struct cache_core *c, struct cache_job *job)
+cache_act_add(struct cache_core *c, struct cache_job *job, bool follows)
 {
 	struct kvs_act *act;
 	struct cache_act *a = cache_act_open(c, job->hash, &act);
 	struct cache_work *w = NULL;
 
-	if (a == NULL) {
-		return false;
-	}
+	REQUIRE(a != NULL); /* cache_act_room */
 	if (job->op.by_ref && job->op.ref.len > KVS_STEP_BYTES) {
 		w = cache_work_act(c, job->hash, job->op.key); /* keeps I1 */
 		if (w == NULL) {
@@ -279,15 +336,21 @@ cache_act_add(struct cache_core *c, struct cache_job *job)
 	a->job = job; /* what is of a read only is not looked at */
 	a->work = w;
 	a->op = job->op;
+	/* What was done before it was done here, and others may have come between since. */
+	a->op.must |= job->word != NULL && job->word[job->op_idx].if_before != 0 && !follows &&
+		      kind_takes_off(job->op.kind);
 	a->op_idx = job->op_idx;
 	a->word = job->word != NULL ? &job->word[job->op_idx] : NULL;
 	a->known = false;
 	a->razes = false;
+	a->follows = follows;
+	a->made = false;
 	a->now = hlc_now(&c->clock, c->wall_us); /* keeps I3 */
 	if (job->op.by_ref) {
 		act_long(c, a, act);
 	}
 	job->ack_cnt++;
+	job->act_cnt++;
 	c->stats.passed++;
 	cache_act_put(c, job->hash);
 	if (job->op.by_ref) {
@@ -311,7 +374,7 @@ cache_act_acted(struct cache_core *c, const struct desc *d)
 				cache_work_acted(c, a->work);
 			}
 			c->stats.razed += a->razes && acts->list.act[i].err == 0;
-			cache_job_ack(c, a->job, a->op_idx, acts->list.act[i].err);
+			cache_job_acted(c, a->job, a->op_idx, acts->list.act[i].err);
 		}
 	}
 	STAILQ_INSERT_HEAD(&c->acts_free, acts, next);

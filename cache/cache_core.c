@@ -75,6 +75,9 @@ cache_core_is_long(const struct cache_core *c, size_t bytes)
 static uint64_t
 wait_max_ns(const struct cache_core *c, const struct cache_patience *p)
 {
+	if (p->bare && c->work_free_cnt != CACHE_WORK_MAX) {
+		return CACHE_LONG_WAIT_NS;
+	}
 	if (c->moving_cnt != 0) {
 		return p->is_long ? CACHE_LONG_WAIT_NS : CACHE_ROOM_WAIT_NS;
 	}
@@ -310,6 +313,13 @@ step_proc(struct cache_core *c, uint16_t proc, const struct desc *d)
 			return true;
 		}
 		c->stats.bad++;
+		return false;
+	case DESC_LOAN_OVER:
+		if (c->proc[proc].inner) {
+			cache_lend_over(c, d);
+		} else {
+			c->stats.bad++;
+		}
 		return false;
 	case DESC_RELEASE:
 		step_release(c, proc, d);

@@ -35,7 +35,8 @@
 #define CACHE_COPY_STEP (64u << 10)
 #define CACHE_OPS_STEP  64
 #define CACHE_JOB_MAX   512  /* publishes under way */
-#define CACHE_WORK_MAX  448  /* keys that are fetched or flushed */
+#define CACHE_WORK_MAX  424  /* keys that are fetched or flushed */
+#define CACHE_LOAN_MAX  48   /* values lent to whoever reads them in the store (cache_lend.c) */
 #define CACHE_WAIT_MAX  8192 /* whoever waits for one of them */
 #define CACHE_ACTS_MAX  24   /* lists of operations at the store (cache_act.c) */
 #define CACHE_SCAN_MAX  4    /* scans under way; more are BUSY */
@@ -43,10 +44,11 @@
 #define CACHE_KVS_MAX   64
 
 /* What a link to a kvs tile must hold, so that it is never full: for each key a request and the
- * release of what the last one lent, lists of acts, a scan, and answers to what the store tells.
- * And what a link back must hold. */
+ * release of what the last one lent, releases of what was lent on, lists of acts, a scan, and
+ * answers to what the store tells. And what a link back must hold. */
 #define CACHE_KVS_DEPTH                                                                            \
-	(2 * CACHE_WORK_MAX + CACHE_ACTS_MAX + CACHE_SCAN_MAX + KVS_TELL_WINDOW + KVS_DROP_MAX)
+	(2 * CACHE_WORK_MAX + CACHE_LOAN_MAX + CACHE_ACTS_MAX + CACHE_SCAN_MAX + KVS_TELL_WINDOW + \
+	 KVS_DROP_MAX)
 
 static_assert(KVS_CACHE_MAX * (CACHE_WORK_MAX + CACHE_ACTS_MAX + CACHE_SCAN_MAX) <= KVS_BACKLOG_MAX,
 	      "a kvs tile can take all that cache tiles ask");
@@ -110,6 +112,7 @@ struct cache_stats {
 	uint64_t flush_refused; /* deltas the store had no memory for */
 	uint64_t razed;         /* collections deleted whole, for want of memory */
 	uint64_t crowded;       /* copies that left no memory to change them */
+	uint64_t lent;          /* values shown where the store has them */
 	uint64_t scanned;       /* pages of scans */
 	uint64_t told;          /* changes heard from the store, */
 	uint64_t told_changed;  /* that were new here; */

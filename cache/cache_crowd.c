@@ -32,11 +32,24 @@
 #include "check.h"
 #include "microburst/error.h"
 
+static bool
+act_may(const struct cache_job *job)
+{
+	return !job->op.by_ref && cache_act_may(job, &job->op, job->op_idx, job->rest, true);
+}
+
+/* Whether it depends on a version, so that who asks for it looks at another one if that is not
+ * there. */
+static bool
+looks_again(const struct cache_job *job)
+{
+	return job->word != NULL && job->word[job->op_idx].if_version != 0;
+}
+
 bool
 cache_crowd_may(const struct cache_job *job)
 {
-	return job->work != NULL && !job->op.by_ref &&
-	       cache_act_may(job, &job->op, job->op_idx, job->rest.len == 0, true);
+	return job->work != NULL && (act_may(job) || looks_again(job));
 }
 
 int
@@ -46,14 +59,24 @@ cache_crowd_wait(struct cache_core *c, struct cache_job *job)
 
 	REQUIRE(w->state == CACHE_WORK_READY);
 	w->crowded = true;
-	if (w->chain == job) {
-		w->chain = NULL;
-	}
 	cache_core_moving(c, &job->moving, false);
-	STAILQ_INSERT_TAIL(&w->jobs, job, next);
+	if (w->chain == job) { /* nobody's may come between */
+		w->chain = NULL;
+		STAILQ_INSERT_HEAD(&w->jobs, job, next);
+	} else {
+		STAILQ_INSERT_TAIL(&w->jobs, job, next);
+	}
 	cache_flush_leave(c, w);
 	cache_work_settle(c, w);
 	return CACHE_STEP_WAITING;
+}
+
+/* Where all lists are at the store it is done when one comes back. */
+static void
+pass(struct cache_core *c, struct cache_job *job)
+{
+	cache_job_wake(c, job, MB_ERR_NO_MEMORY);
+	(void)cache_job_pass(c, job);
 }
 
 void
@@ -70,12 +93,12 @@ cache_crowd_left(struct cache_core *c, struct cache_work *w)
 	w->use_cnt++; /* until all are asked */
 	while ((job = STAILQ_FIRST(&waiting)) != NULL) {
 		STAILQ_REMOVE_HEAD(&waiting, next);
-		if (!cache_crowd_may(job)) {
+		if (act_may(job)) {
+			pass(c, job);
+		} else if (looks_again(job)) {
+			cache_job_wake(c, job, MB_ERR_TRYAGAIN);
+		} else {
 			STAILQ_INSERT_TAIL(&w->jobs, job, next);
-		} else if (cache_act_add(c, job)) {
-			cache_job_passed(c, job);
-		} else { /* all lists are at the store: when one comes back */
-			cache_job_wake(c, job, MB_ERR_NO_MEMORY);
 		}
 	}
 	w->use_cnt--;

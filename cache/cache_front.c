@@ -64,6 +64,53 @@ cache_front_takes(struct cache_fronts *fs, const struct cache_front_set *set,
 	return true;
 }
 
+bool
+cache_front_passes(struct cache_fronts *fs, uint64_t hash, const struct cache_op_word *word)
+{
+	struct cache_front *f = &fs->front[place_of(hash)][word->if_end == CACHE_FRONT_HIGH];
+
+	if (word->front_idx == 0) {
+		fs->cnt++;
+		*f = (struct cache_front){ hash, word->if_version, word->if_version,
+					   of_bits(word->n), 0 };
+	}
+	return f->hash == hash && f->base == word->if_version && f->now == word->if_version &&
+	       f->taken++ == word->front_idx;
+}
+
+static void
+ends(struct cache_front *f, uint64_t hash)
+{
+	if (f->hash == hash && cache_version_is_lent(f->base)) {
+		f->base = 0;
+	}
+}
+
+void
+cache_front_passed(struct cache_fronts *fs, uint64_t hash, const struct wset_op *op)
+{
+	double score = op->kind == WSET_ZADD ? of_bits(op->n) : NAN;
+
+	if (fs->cnt == 0 || op->kind == WSET_ZREM) {
+		return;
+	}
+	for (unsigned int high = 0; high < 2; high++) {
+		struct cache_front *f = &fs->front[place_of(hash)][high];
+
+		if (!(high ? score < f->bound : score > f->bound)) {
+			ends(f, hash);
+		}
+	}
+}
+
+void
+cache_front_told(struct cache_fronts *fs, uint64_t hash)
+{
+	for (unsigned int high = 0; fs->cnt != 0 && high < 2; high++) {
+		ends(&fs->front[place_of(hash)][high], hash);
+	}
+}
+
 /* Whether what an operation does, it does beyond the front's last one. */
 static bool
 is_beyond(const struct cache_front *f, bool high, struct slice stored, const struct wset_op *op)

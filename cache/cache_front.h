@@ -15,6 +15,14 @@
  *
  * A note that is lost, as another set has its place, costs the gate a look. Pure.
  *
+ * Of a set that was looked at in the store (cache_lend.c) `now` is the version lent. What becomes
+ * of that set is then what is done to it there, and told of it:
+ *
+ *   F4  The store tells whether the first one of the front is taken of that version, and of each
+ *       further one whether it still has the score that it had there. So a member that is moved or
+ *       removed costs a look when it is its turn; only one that comes to be before the front's last
+ *       one (or may have) ends the note, and whatever others are known to have done.
+ *
  * Owner: the cache tile.
  */
 #ifndef MB_CACHE_FRONT_H
@@ -52,6 +60,13 @@ struct cache_front_set {
 bool cache_front_takes(struct cache_fronts *fs, const struct cache_front_set *set,
 		       const struct wset_op *op, struct hlc_time now,
 		       const struct cache_op_word *word);
+
+/* cache_front_passes is cache_front_takes of an operation that is done in the store; the rest of F4
+ * is the store's. cache_front_passed: any other one goes there. cache_front_told: somebody else has
+ * changed a set there. */
+bool cache_front_passes(struct cache_fronts *fs, uint64_t hash, const struct cache_op_word *word);
+void cache_front_passed(struct cache_fronts *fs, uint64_t hash, const struct wset_op *op);
+void cache_front_told(struct cache_fronts *fs, uint64_t hash);
 
 /* cache_front_spares, before an operation is done: which notes hold after it; bits. word: NULL:
  * none. */

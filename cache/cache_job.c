@@ -124,6 +124,7 @@ cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d)
 	job->b = d->b;
 	job->err_op = OP_NONE;
 	job->owed = d->a != 0;
+	job->patience.bare = true; /* as long as its set is copied */
 	job->late = c->proc[proc].down;
 	c->proc[proc].job_cnt += job->late;
 	job->afar = c->proc[proc].inner && !c->proc[proc].system;
@@ -161,62 +162,11 @@ cache_job_drop_copying(struct cache_core *c, uint16_t proc)
 	}
 }
 
-/* ------------------------------------------------------------------- the set: COPY */
-
-static uint8_t *
-set_mem(struct cache_core *c, struct cache_job *job)
-{
-	return job->set_block.off != 0 ? cache_block_ptr(c->cfg.base, &job->set_block) : job->small;
-}
-
-static int
-set_copy(struct cache_core *c, struct cache_job *job)
-{
-	int err;
-
-	if (job->copied == job->set_len) {
-		return CACHE_STEP_DONE;
-	}
-	if (job->set_len > sizeof(job->small) && job->set_block.off == 0) {
-		if (job->set_len > WSET_BYTES_MAX) {
-			return MB_ERR_TOO_LARGE;
-		}
-		err = cache_core_alloc(c, job->set_len, &job->patience, &job->set_block);
-		if (err != 0) {
-			return err == MB_ERR_TRYAGAIN ? (int)CACHE_STEP_AGAIN : err;
-		}
-		job->patience = (struct cache_patience){ 0 };
-	}
-	return cache_value_piece(c, job, &job->payload, set_mem(c, job), &job->copied);
-}
-
-/* Brings the set here and checks it. One of our own program is read where it is: who sent it has
- * checked it, and leaves it as it is until it is answered. Returns: as cache_step, or an error. */
-static int
-set_bring(struct cache_core *c, struct cache_job *job)
-{
-	const uint8_t *p;
-	uint32_t op_cnt;
-	int step;
-
-	if (c->proc[job->proc].inner && job->copied == 0) {
-		step = c->cfg.ops.view(c->cfg.ops.ctx, &job->payload, &p);
-		job->rest = slice_of(p, job->set_len);
-		return step == 0 ? (int)CACHE_STEP_DONE : MB_ERR_INVALID;
-	}
-	step = set_copy(c, job);
-	if (step != CACHE_STEP_DONE) {
-		return step;
-	}
-	job->rest = slice_of(set_mem(c, job), job->set_len);
-	return wset_check(job->rest, &op_cnt);
-}
-
 /* Returns: CACHE_STEP_DONE when the set is accepted; as cache_step. */
 static int
 accept_set(struct cache_core *c, struct cache_job *job, bool *ret_accepted)
 {
-	int step = set_bring(c, job);
+	int step = cache_set_bring(c, job);
 
 	*ret_accepted = false;
 	if (step > 0) {
@@ -237,13 +187,6 @@ accept_set(struct cache_core *c, struct cache_job *job, bool *ret_accepted)
 
 /* ---------------------------------------------------------- one operation: APPLY */
 
-/* Whether there was no memory for a key a moment ago. */
-static bool
-no_room_for(const struct cache_core *c, uint64_t hash)
-{
-	return hash == c->no_room_hash && c->wall_us < c->no_room_us;
-}
-
 /* Begins to fetch the keys of the next operations, so that they come while this one is done. */
 static void
 fetch_ahead(struct cache_core *c, struct cache_job *job)
@@ -253,12 +196,12 @@ fetch_ahead(struct cache_core *c, struct cache_job *job)
 	while (job->ahead_cnt < CACHE_AHEAD && c->work_free_cnt > 2 * CACHE_RESERVE &&
 	       wset_next(&job->ahead, &op) == 1) {
 		uint64_t hash = hash_bytes(op.key.p, op.key.len);
+		uint32_t idx = job->op_idx + ++job->ahead_cnt;
 		struct cache_work *w;
 
-		job->ahead_cnt++;
 		cache_store_prefetch(c->store, hash);
-		if (cache_act_may(job, &op, job->op_idx + job->ahead_cnt, job->ahead.len == 0,
-				  no_room_for(c, hash)) ||
+		if ((job->word != NULL && job->word[idx].if_before != 0) ||
+		    cache_act_may(job, &op, idx, job->ahead, cache_work_had_no_room(c, hash)) ||
 		    cache_tile_of(hash, c->cfg.layout->shard_cnt) != c->cfg.shard ||
 		    cache_store_find(c->store, hash, op.key) != CACHE_ENTRY_NONE) {
 			continue;
@@ -284,8 +227,8 @@ op_open(struct cache_core *c, struct cache_job *job)
 	}
 	job->hash = job->word != NULL ? job->word[job->op_idx].hash
 				      : hash_bytes(job->op.key.p, job->op.key.len);
-	if (!cache_act_may(job, &job->op, job->op_idx, job->rest.len == 0,
-			   no_room_for(c, job->hash))) {
+	if (!cache_act_may(job, &job->op, job->op_idx, job->rest,
+			   cache_work_had_no_room(c, job->hash))) {
 		fetch_ahead(c, job);
 	}
 	job->op_open = true;
@@ -529,31 +472,85 @@ op_apply_wanted(struct cache_core *c, struct cache_job *job)
 	return err;
 }
 
-static void
-op_passed(struct cache_core *c, struct cache_job *job)
+/* How many operations nobody's may come between, from the one at hand on. */
+static uint32_t
+chain_cnt(const struct cache_job *job)
 {
-	c->stats.op_applied++;
-	op_close(c, job, 0);
+	struct slice rest = job->rest;
+	struct wset_op next;
+	uint32_t cnt = 1;
+
+	while (job->word != NULL && wset_next(&rest, &next) == 1 &&
+	       job->word[job->op_idx + cnt].if_before != 0 && slice_eq(next.key, job->op.key)) {
+		cnt++;
+	}
+	return cnt;
+}
+
+bool
+cache_job_pass(struct cache_core *c, struct cache_job *job)
+{
+	uint32_t cnt = chain_cnt(job);
+
+	if (!cache_act_room(c, job->hash, cnt)) {
+		return false;
+	}
+	for (uint32_t i = 0; i < cnt; i++) {
+		INSIST(op_open(c, job));
+		if (!cache_act_add(c, job, i > 0)) {
+			REQUIRE(i == 0); /* cache_act_may: no long value in a chain */
+			return false;
+		}
+		cache_front_passed(&c->fronts, job->hash, &job->op);
+		c->stats.op_applied++;
+		op_close(c, job, 0);
+	}
+	return true;
+}
+
+/* Whether the operation before the one at hand is at the store, and this one depends on it. */
+static bool
+op_depends(const struct cache_job *job)
+{
+	return job->act_cnt > 0 && job->work == NULL && job->word != NULL &&
+	       job->word[job->op_idx].if_before != 0;
 }
 
 void
-cache_job_passed(struct cache_core *c, struct cache_job *job)
+cache_job_acted(struct cache_core *c, struct cache_job *job, uint32_t op, int err)
 {
-	op_passed(c, job);
-	STAILQ_INSERT_TAIL(&c->jobs_run, job, next);
+	bool goes_on = --job->act_cnt == 0 && job->waits;
+
+	cache_job_ack(c, job, op, err);
+	if (goes_on) { /* it is not over, then */
+		job->waits = false;
+		STAILQ_INSERT_TAIL(&c->jobs_run, job, next);
+	}
+}
+
+/* Whether what an inner process wants of an operation that is done in the store is so, as far as
+ * that is known here. */
+static bool
+pass_wanted(struct cache_core *c, const struct cache_job *job)
+{
+	const struct cache_op_word *word = job->word != NULL ? &job->word[job->op_idx] : NULL;
+
+	return word == NULL || ((word->if_before == 0 || job->op_idx == 0 || word[-1].err == 0) &&
+				(word->if_end < CACHE_FRONT_LOW ||
+				 cache_front_passes(&c->fronts, job->hash, word)));
 }
 
 /* Has the operation at hand done in the store, if it may be, and its key is not here (cache_act.c).
- * Returns: whether it is. Or DONE: it is not for that; AGAIN: not yet. */
+ * Returns: whether it is over. Or DONE: it is not for that; AGAIN: not yet. */
 static bool
 op_pass(struct cache_core *c, struct cache_job *job, int *ret_step)
 {
 	const bool no_room = job->work_err == MB_ERR_NO_MEMORY ||
-			     job->work_err == MB_ERR_TOO_LARGE || no_room_for(c, job->hash);
+			     job->work_err == MB_ERR_TOO_LARGE ||
+			     cache_work_had_no_room(c, job->hash);
 
 	*ret_step = CACHE_STEP_DONE;
-	if (job->work != NULL ||
-	    !cache_act_may(job, &job->op, job->op_idx, job->rest.len == 0, no_room) ||
+	if (job->work != NULL || !cache_act_may(job, &job->op, job->op_idx, job->rest, no_room) ||
 	    (key_is_system(job->op.key) && !c->proc[job->proc].system) ||
 	    cache_tile_of(job->hash, c->cfg.layout->shard_cnt) != c->cfg.shard) {
 		return false;
@@ -563,11 +560,18 @@ op_pass(struct cache_core *c, struct cache_job *job, int *ret_step)
 		job->work_err = 0; /* behind him who is at the key */
 		return false;
 	}
-	if (!cache_act_add(c, job)) {
+	if (!cache_act_room(c, job->hash, 1)) {
 		*ret_step = CACHE_STEP_AGAIN;
 		return false;
 	}
-	op_passed(c, job);
+	if (!pass_wanted(c, job)) {
+		op_close(c, job, MB_ERR_TRYAGAIN);
+		return true;
+	}
+	if (!cache_job_pass(c, job)) {
+		*ret_step = CACHE_STEP_AGAIN;
+		return false;
+	}
 	return true;
 }
 
@@ -577,6 +581,10 @@ op_step(struct cache_core *c, struct cache_job *job)
 {
 	int step;
 
+	if (op_depends(job)) {
+		job->waits = true;
+		return CACHE_STEP_WAITING;
+	}
 	if (op_pass(c, job, &step)) {
 		return CACHE_STEP_DONE;
 	}

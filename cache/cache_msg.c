@@ -2,8 +2,12 @@
 /* cache_msg - see cache_msg.h */
 #include "cache_msg.h"
 
+#include "compiler.h"
 #include "domain_limits.h"
+#include "envelope.h"
+#include "hash.h"
 #include "microburst/error.h"
+#include "tree.h"
 
 int
 cache_scan_req_write(struct wbuf *out, struct slice prefix, struct slice after, uint16_t limit)
@@ -59,4 +63,21 @@ cache_scan_next(struct rbuf *list, struct slice *ret_key)
 	}
 	*ret_key = key;
 	return 1;
+}
+
+/* Of what is not held as a tree only strings and sketches are long, and a string has its epoch at
+ * its end. */
+#define FLAT_LOOKED (16u << 10)
+
+uint64_t
+cache_version_lent(struct slice envelope)
+{
+	size_t most = MIN(envelope.len, (size_t)FLAT_LOOKED), tail;
+
+	if (slice_is_tree(envelope)) {
+		return CACHE_VERSION_LENT | tree_version(slice_tree(envelope));
+	}
+	tail = MIN(envelope.len, (size_t)ENVELOPE_OVERHEAD + ENVELOPE_EXPIRY_OVERHEAD);
+	return CACHE_VERSION_LENT |
+	       hash_seeded(envelope.p, most, hash_bytes(envelope.p + envelope.len - tail, tail));
 }

@@ -23,13 +23,14 @@
 #include "slice.h"
 
 enum cache_msg_kind {
-	/* Make a key readable in place. Payload: the key, KEY_BYTES_MAX at most. */
+	/* Make a key readable in place. Payload: the key, KEY_BYTES_MAX at most. Of an inner
+	 * process, sub = 1: where there is no room in the cache, show it where the store has it. */
 	DESC_FETCH = DESC_CACHE_FIRST,
 	/* err = 0, sub = enum cache_found: cache_view_get will find it, unless it is evicted before
 	 * that (then ask again). Else MB_ERR_INVALID; MB_ERR_TOO_LARGE: there is no such key, or
 	 * its value is longer than the cache; MB_ERR_NO_MEMORY: no room in the cache that could be
-	 * made. Of a value for which there is none, what it is stands in the answer: sub as above,
-	 * a = its type, enum cache_fact what else. */
+	 * made. CACHE_FOUND_LENT: the value is shown where it is (cache_lent), word[3] is the
+	 * loan's name: unless it came inline it stays as it is until a LOAN_OVER. */
 	DESC_FETCHED,
 
 	/* Apply a write set, all of it by this one message. Payload: the set (wset.h). sub = enum
@@ -56,6 +57,10 @@ enum cache_msg_kind {
 	 * cache_reads. */
 	DESC_READ,
 	DESC_READ_DONE, /* each read that is this tile's has its state */
+
+	/* Of an inner process: a value that was lent is not looked at any more. word[3] as it came.
+	 * Not answered. */
+	DESC_LOAN_OVER,
 };
 
 /* Which member or item must still be there. */
@@ -65,7 +70,8 @@ enum cache_end {
 	CACHE_END_LAST,
 	CACHE_END_NONE, /* of a set: it shows */
 	/* Of a sorted set: it is number front_idx of the front that was looked at in version
-	 * if_version, of which the last one's score has the bits n (cache_front.h). */
+	 * if_version. Of number 0 n has the bits of the front's last score, of others of their own
+	 * (cache_front.h). */
 	CACHE_FRONT_LOW,
 	CACHE_FRONT_HIGH,
 };
@@ -77,7 +83,8 @@ enum cache_end {
  * From any other process neither is looked at. */
 struct cache_op_word {
 	uint64_t hash; /* in: hash_bytes of the key */
-	/* in: do it only if this is what a reader sees (cache_value.version); 0: in any case */
+	/* in: do it only if this is what a reader sees (cache_value.version), or what is in the
+	 * store (cache_version_lent); 0: in any case */
 	uint64_t if_version;
 	int32_t err;        /* out: as of a PUBLISHED, of this operation. MB_ERR_TRYAGAIN: another
 			      * version, or end */
@@ -132,15 +139,29 @@ struct cache_reads {
 enum cache_found {
 	CACHE_FOUND_ABSENT = 0, /* no such key, or deleted */
 	CACHE_FOUND_PRESENT = 1,
+	CACHE_FOUND_LENT = 2,
 };
 
-/* Which word of a FETCHED has what is known of a value that there was no room for. */
-enum cache_fact {
-	CACHE_FACT_HASH = 0, /* hash_bytes of the key; 0: nothing is known */
-	CACHE_FACT_DEADLINE, /* in microseconds since 1970; 0: none */
-	CACHE_FACT_LENGTH,   /* items of a collection; of what shows as text, bytes; of others
-			      * UINT64_MAX */
-};
+/* cache_lent is what a FETCHED lends: an envelope; of a tree perhaps. */
+static inline struct slice
+cache_lent(const struct desc *d)
+{
+	return (d->flags & DESC_F_INLINE) != 0
+		       ? slice_of(d->data, d->len)
+		       : slice_of((const void *)(uintptr_t)d->word[0], d->word[1]);
+}
+
+/* cache_version_lent is the version of a value where the store has it: that of another one is
+ * another. So the store can tell whether it has still what was seen (if_version). No value in the
+ * cache has such a version. */
+#define CACHE_VERSION_LENT (UINT64_C(1) << 63)
+uint64_t cache_version_lent(struct slice envelope);
+
+static inline bool
+cache_version_is_lent(uint64_t version)
+{
+	return (version & CACHE_VERSION_LENT) != 0;
+}
 
 /* A set up to this long is accepted, or refused, as soon as it is taken from the channel. */
 #define CACHE_SET_SMALL 1024

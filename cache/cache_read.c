@@ -117,7 +117,8 @@ fetch_beside(struct cache_core *c, const struct cache_read *r)
 {
 	struct slice key = slice_of(r->key, r->key_len);
 
-	if (c->work_free_cnt > 2 * CACHE_RESERVE && cache_work_find(c, r->hash, key) == NULL &&
+	if (c->work_free_cnt > 2 * CACHE_RESERVE && !cache_work_had_no_room(c, r->hash) &&
+	    cache_work_find(c, r->hash, key) == NULL &&
 	    cache_store_find(c->store, r->hash, key) == CACHE_ENTRY_NONE) {
 		(void)cache_work_get(c, r->hash, key, CACHE_RESERVE);
 	}

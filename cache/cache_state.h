@@ -5,10 +5,12 @@
  *   cache_work.c   a key at work: fetched, filled
  *   cache_flush.c  a key's deltas on their way to the store
  *   cache_job.c    a write set being applied
+ *   cache_set.c    the set, brought here
  *   cache_value.c  a value that came by reference
  *   cache_grow.c   a large collection being made, leaf by leaf
  *   cache_act.c    operations on keys that are not here, done in the store
  *   cache_crowd.c  a key that leaves no memory to change it
+ *   cache_lend.c   values for which there is no memory, shown where the store has them
  *   cache_read.c   values that are not here, shown once
  *   cache_scan.c   a page of keys being gathered
  *   cache_tell.c   what the store tells of keys that changed elsewhere
@@ -65,6 +67,9 @@
 #define CACHE_READER_WAIT_NS (500 * NS_PER_MS)
 /* Many times what most functions run; and not much, for one that waits for what it holds itself. */
 #define CACHE_MOMENT_NS      (1 * NS_PER_MS)
+/* Keys for which there was no memory a moment ago: many times more than fill a cache. */
+#define CACHE_NO_ROOM_ROWS   64
+#define CACHE_NO_ROOM_WAYS   4
 /* A value is long, for this, that takes such a part of the cache, and some time to copy. */
 #define CACHE_LONG_MIN       (1u << 20)
 #define CACHE_LONG_SHARE     32
@@ -79,14 +84,21 @@ struct cache_wait {
 	uint32_t op;
 	uint32_t inc;
 	uint16_t proc;
+	bool borrows; /* where there is no memory it is shown the value in the store */
 	uint64_t call, b;
 };
 STAILQ_HEAD(cache_waits, cache_wait);
+
+/* There was no memory for a key, or to change it, and until then that is believed. */
+struct cache_no_room {
+	uint64_t hash, until_us;
+};
 
 /* How long somebody has been waiting for memory. */
 struct cache_patience {
 	uint32_t tries;
 	bool is_long; /* and with it CACHE_LONG_WAIT_NS */
+	bool bare;    /* it waits for all others: cache_set.c */
 	uint64_t since_ns;
 };
 
@@ -199,6 +211,8 @@ struct cache_job {
 	struct cache_grow grow;   /* a DEL of a tree */
 	struct cache_patience patience;
 	bool moving;
+	uint32_t act_cnt; /* of its operations, at the store */
+	bool waits; /* for these: the one at hand is to be done only if the one before it was */
 	/* the answer */
 	uint32_t ack_cnt;
 	int err;
@@ -221,8 +235,10 @@ struct cache_act {
 	struct cache_work *work; /* ACT; NULL: the value is not that long */
 	struct wset_op op;
 	uint32_t op_idx;
-	bool known; /* the word has the number that it made */
-	bool razes; /* it deletes all that is there, seen or not */
+	bool known;   /* the word has the number that it made */
+	bool follows; /* only if the one before it in the list is made */
+	bool made;    /* it was done */
+	bool razes;   /* it deletes all that is there, seen or not */
 	struct hlc_time now;
 };
 
@@ -245,6 +261,12 @@ struct cache_scan {
 	struct kvs_scan *part; /* one a kvs tile */
 	uint8_t *part_mem;
 	uint8_t req[CACHE_SCAN_REQ_BYTES_MAX];
+};
+
+/* A value that is pinned in the store for those who look at it. */
+struct cache_loan {
+	uint64_t lent;         /* the kvs tile's name for it */
+	uint32_t kvs, use_cnt; /* 0: free */
 };
 
 struct cache_proc {
@@ -272,8 +294,7 @@ struct cache_core {
 	/* How many works and jobs will certainly give memory back, or finish, without getting more.
 	 * While there are some, "no memory" is "not yet". */
 	uint32_t moving_cnt;
-	/* The key for which there was no memory, the last time, and until when that is believed. */
-	uint64_t no_room_hash, no_room_us;
+	struct cache_no_room no_room[CACHE_NO_ROOM_ROWS][CACHE_NO_ROOM_WAYS]; /* by hash */
 	struct cache_job *long_job; /* the one whose operation has a long value; NULL: none */
 	struct cache_jobs jobs_free, jobs_run, jobs_grow;
 	struct cache_works works_free, works_fill;
@@ -287,6 +308,7 @@ struct cache_core {
 	struct cache_wait wait[CACHE_WAIT_MAX];
 	struct cache_job job[CACHE_JOB_MAX];
 	struct cache_acts acts[CACHE_ACTS_MAX];
+	struct cache_loan loan[CACHE_LOAN_MAX];
 	struct cache_fronts fronts;
 	struct asked asked; /* for keys that were not here */
 	uint32_t touched[CACHE_TOUCHED_CNT];
@@ -322,7 +344,8 @@ void cache_core_answer(struct cache_core *c, uint16_t proc, uint32_t inc, const 
 
 /* cache_core_patient turns "no memory" into "not yet" while others are about to give some back, for
  * up to CACHE_ROOM_WAIT_NS, and while readers hold some, up to CACHE_MOMENT_NS; where p is_long up
- * to CACHE_LONG_WAIT_NS and CACHE_READER_WAIT_NS. Any other err, and 0, it returns as it is. */
+ * to CACHE_LONG_WAIT_NS and CACHE_READER_WAIT_NS; where it is bare, while any key is at work. Any
+ * other err, and 0, it returns as it is. */
 int cache_core_patient(struct cache_core *c, int err, struct cache_patience *p);
 
 /* cache_core_is_long tells whether a value is long beside the cache. */
@@ -384,8 +407,10 @@ void cache_work_settle(struct cache_core *c, struct cache_work *w);
 struct cache_work *cache_work_act(struct cache_core *c, uint64_t hash, struct slice key);
 void cache_work_acted(struct cache_core *c, struct cache_work *w);
 
-/* cache_work_no_room notes that there was no memory for a key, or to change it. */
+/* cache_work_no_room notes that there was no memory for a key, or to change it;
+ * cache_work_had_no_room tells whether that was a moment ago. */
 void cache_work_no_room(struct cache_core *c, const struct cache_work *w);
+bool cache_work_had_no_room(const struct cache_core *c, uint64_t hash);
 
 void cache_work_got(struct cache_core *c, const struct desc *d);
 
@@ -493,14 +518,25 @@ int cache_job_run(struct cache_core *c, struct cache_job *job);
 /* cache_job_wake: the work it waits for is READY, or came to nothing (err). */
 void cache_job_wake(struct cache_core *c, struct cache_job *job, int err);
 
-/* cache_job_passed: the operation at hand is done in the store. */
-void cache_job_passed(struct cache_core *c, struct cache_job *job);
+/* cache_job_pass has the operation at hand done in the store, and with it those that nobody's may
+ * come between. Requires: as cache_act_add, of a job that has no work. Returns: false: not now. */
+bool cache_job_pass(struct cache_core *c, struct cache_job *job);
+
+/* cache_job_acted: an operation of it came back from the store. */
+void cache_job_acted(struct cache_core *c, struct cache_job *job, uint32_t op, int err);
 
 /* cache_job_ack: an operation is merged at the store, or was refused there. */
 void cache_job_ack(struct cache_core *c, struct cache_job *job, uint32_t op, int err);
 
 /* cache_job_drop_copying ends the jobs of a process that were not accepted. */
 void cache_job_drop_copying(struct cache_core *c, uint16_t proc);
+
+/* ---- cache_set.c */
+
+/* cache_set_bring brings the set of a job here and checks it. One of our own program is read where
+ * it is: who sent it has checked it, and leaves it as it is until it is answered. Returns: as
+ * cache_step, or an error. */
+int cache_set_bring(struct cache_core *c, struct cache_job *job);
 
 /* ---- cache_value.c */
 
@@ -533,14 +569,20 @@ size_t cache_value_head(const struct wset_op *op);
 
 void cache_acts_init(struct cache_core *c);
 
-/* cache_act_may tells whether an operation may be done in the store, if its key is not here. last:
- * none follows it in the set. no_room: the key was asked for, and there is no memory for it. */
+/* cache_act_may tells whether an operation may be done in the store, if its key is not here, and
+ * with it those of the key that nobody's may come between. rest: what follows it in the set.
+ * no_room: the key was asked for, and there is no memory for it. */
 bool cache_act_may(const struct cache_job *job, const struct wset_op *op, uint32_t op_idx,
-		   bool last, bool no_room);
+		   struct slice rest, bool no_room);
 
-/* cache_act_add has the operation at hand done in the store. Requires: cache_act_may; the key has
- * neither an entry nor a work. Returns: false when there is no room in a list, or no work. */
-bool cache_act_add(struct cache_core *c, struct cache_job *job);
+/* cache_act_room finds room for so many that are to stand in one list, for a key's kvs tile.
+ * Returns: false: there is none now. */
+bool cache_act_room(struct cache_core *c, uint64_t hash, uint32_t cnt);
+
+/* cache_act_add has the operation at hand done in the store; follows: if the one that was added
+ * before it is. Requires: cache_act_may, cache_act_room; the key has neither an entry nor a work.
+ * Returns: false when there is no work for a long value. */
+bool cache_act_add(struct cache_core *c, struct cache_job *job, bool follows);
 
 /* cache_act_send sends what is gathered for a kvs tile; cache_act_send_all for all of them, and
  * says whether there was any. */
@@ -558,7 +600,7 @@ void cache_act_put(struct cache_core *c, uint64_t hash);
 /* ---- cache_crowd.c */
 
 /* cache_crowd_may tells whether an operation for which there was no memory may be done in the store
- * when the copy of its key has gone. */
+ * when the copy of its key has gone, or begun anew by who asks for it. */
 bool cache_crowd_may(const struct cache_job *job);
 
 /* cache_crowd_wait has that copy go. Returns: CACHE_STEP_WAITING. */
@@ -566,6 +608,16 @@ int cache_crowd_wait(struct cache_core *c, struct cache_job *job);
 
 /* cache_crowd_left: it has gone. */
 void cache_crowd_left(struct cache_core *c, struct cache_work *w);
+
+/* ---- cache_lend.c */
+
+/* cache_lend answers those who wait for a key for which there is no room, and may look at it where
+ * it is lent. cache_lend_all tells whether these are all who wait. */
+void cache_lend(struct cache_core *c, struct cache_work *w);
+bool cache_lend_all(const struct cache_work *w);
+
+/* cache_lend_over does a LOAN_OVER. */
+void cache_lend_over(struct cache_core *c, const struct desc *d);
 
 /* ---- cache_read.c */
 

@@ -82,6 +82,7 @@ cache_tell(struct cache_core *c, uint32_t kvs, const struct desc *d)
 
 	c->stats.told++;
 	++*cache_touched(c, hash);
+	cache_front_told(&c->fronts, hash);
 	answer(c, kvs, DESC_KVS_TOLD, d, take(c, hash, key, kvs_msg_delta(d)));
 }
 

@@ -302,6 +302,7 @@ cache_tile_count(struct cache_tile *t)
 		{ METRIC_cache_delta_refused, s.flush_refused },
 		{ METRIC_cache_collection_razed, s.razed },
 		{ METRIC_cache_copy_crowded, s.crowded },
+		{ METRIC_cache_value_lent, s.lent },
 		{ METRIC_cache_page_scanned, s.scanned },
 		{ METRIC_cache_change_told, s.told },
 		{ METRIC_cache_change_taken, s.told_changed },

@@ -57,6 +57,15 @@ list_ends(struct slice list, struct slice id, uint32_t end)
 	       slice_eq(item.id, id);
 }
 
+static bool
+has_score(struct slice set, struct slice member, int64_t score_bits)
+{
+	double want, score;
+
+	memcpy(&want, &score_bits, sizeof(want));
+	return oset_score(set, member, &score) == 0 && (isnan(score) ? 0 : score) == want;
+}
+
 /* Whether a member is at an end of a sorted set, with this score. */
 static bool
 oset_ends(struct slice set, struct slice member, int64_t score_bits, uint32_t end)
@@ -97,7 +106,9 @@ cache_word_ends(struct slice stored, const struct wset_op *op, struct hlc_time n
 		return e.type == LATTICE_LIST && list_ends(e.state, op->field, word->if_end);
 	case WSET_ZREM:
 		return e.type == LATTICE_OSET &&
-		       oset_ends(e.state, op->field, word->n, word->if_end);
+		       (word->if_end >= CACHE_FRONT_LOW
+				? word->front_idx == 0 || has_score(e.state, op->field, word->n)
+				: oset_ends(e.state, op->field, word->n, word->if_end));
 	case WSET_SREM:
 		return view_is_set(e.type) && view_set_has(e.type, e.state, op->value);
 	default:

@@ -6,9 +6,8 @@
  *   I2  While a work is READY its entry is kept, so it is not evicted.
  *   I3  What a kvs tile lent is released once, when it is copied or given up.
  *
- * A value for which there is no room here is looked at where the store lent it, before that is
- * given back: so whoever asks only what it is (EXISTS, TYPE, TTL, LLEN) is answered. One that is
- * longer than all of the cache is not begun: nothing is evicted for it.
+ * A value that is longer than all of the cache is not begun: nothing is evicted for it. Where there
+ * is no room for one, those who may look at it in the store do (cache_lend.c).
  */
 #include <string.h>
 
@@ -16,9 +15,7 @@
 #include "check.h"
 #include "copy.h"
 #include "hash.h"
-#include "lattice.h"
 #include "microburst/error.h"
-#include "view.h"
 
 /* For so long it is believed that there is no memory for a key. */
 #define NO_ROOM_US 1000000
@@ -240,73 +237,57 @@ from_release(struct cache_core *c, struct cache_work *w)
 	}
 }
 
-/* How much a value is: items of a collection, or bytes of what shows as text. */
-static uint64_t
-length_of(const struct envelope *e)
-{
-	char buf[VIEW_TEXT_MAX];
-	struct slice text;
-
-	if (lattice_table_ops(e->type) != NULL) {
-		return view_cnt(e->type, e->state);
-	}
-	return view_text(e->type, e->state, buf, &text) == 0 ? text.len : UINT64_MAX;
-}
-
-/* Tells those who wait for a key what its value is, for which there is no room. */
-static void
-tell_facts(struct cache_core *c, struct cache_work *w, int err)
-{
-	uint64_t now_us = timebase_wall_us(c->cfg.timebase);
-	struct desc d = { .kind = DESC_FETCHED, .err = (int16_t)err };
-	struct cache_wait *wait;
-	struct envelope e;
-
-	if (STAILQ_EMPTY(&w->waits) || envelope_open(w->from, &e) != 0) {
-		return;
-	}
-	d.a = (uint16_t)e.type;
-	d.word[CACHE_FACT_HASH] = w->hash;
-	if (delta_present(w->from, hlc_time_of_us(now_us))) {
-		d.sub = CACHE_FOUND_PRESENT;
-		d.word[CACHE_FACT_DEADLINE] = hlc_time_us(e.expiry.deadline);
-		d.word[CACHE_FACT_LENGTH] = length_of(&e);
-	}
-	while ((wait = STAILQ_FIRST(&w->waits)) != NULL) {
-		STAILQ_REMOVE_HEAD(&w->waits, next);
-		d.call = wait->call;
-		d.b = wait->b;
-		cache_core_answer(c, wait->proc, wait->inc, &d);
-		cache_wait_give(c, wait);
-	}
-}
-
 void
 cache_work_no_room(struct cache_core *c, const struct cache_work *w)
 {
-	c->no_room_hash = w->hash;
-	c->no_room_us = timebase_wall_us(c->cfg.timebase) + NO_ROOM_US;
+	struct cache_no_room *row = c->no_room[(w->hash >> 32) % CACHE_NO_ROOM_ROWS];
+	uint32_t at = 0; /* its own place, or that of the oldest */
+
+	for (uint32_t i = 1; i < CACHE_NO_ROOM_WAYS && row[at].hash != w->hash; i++) {
+		at = row[i].hash == w->hash || row[i].until_us < row[at].until_us ? i : at;
+	}
+	row[at].hash = w->hash;
+	row[at].until_us = timebase_wall_us(c->cfg.timebase) + NO_ROOM_US;
 }
 
-/* The key cannot be made resident. */
+bool
+cache_work_had_no_room(const struct cache_core *c, uint64_t hash)
+{
+	const struct cache_no_room *row = c->no_room[(hash >> 32) % CACHE_NO_ROOM_ROWS];
+
+	for (uint32_t i = 0; i < CACHE_NO_ROOM_WAYS; i++) {
+		if (row[i].hash == hash) {
+			return timebase_wall_us(c->cfg.timebase) < row[i].until_us;
+		}
+	}
+	return false;
+}
+
+/* The key cannot be made resident. Who may look at it in the store does. */
 static void
-fill_fail(struct cache_core *c, struct cache_work *w, int err)
+fill_over(struct cache_core *c, struct cache_work *w, int err)
 {
 	if (err == MB_ERR_NO_MEMORY || err == MB_ERR_TOO_LARGE) {
-		tell_facts(c, w, err);
+		cache_lend(c, w);
 	}
 	cache_store_free(c->store, &w->block);
 	cache_grow_end(c, &w->grow);
 	from_release(c, w);
 	cache_core_moving(c, &w->moving, false);
-	if (err == MB_ERR_NO_MEMORY || err == MB_ERR_TOO_LARGE) {
-		cache_work_no_room(c, w);
-	}
 	w->state = CACHE_WORK_IDLE;
 	w->use_cnt++; /* until everybody heard of it */
 	wake(c, w, err);
 	w->use_cnt--;
 	cache_work_settle(c, w);
+}
+
+static void
+fill_fail(struct cache_core *c, struct cache_work *w, int err)
+{
+	if (err == MB_ERR_NO_MEMORY || err == MB_ERR_TOO_LARGE) {
+		cache_work_no_room(c, w);
+	}
+	fill_over(c, w, err);
 }
 
 /* Takes memory for an envelope that does not fit an entry, and copies the next piece of it.
@@ -369,6 +350,9 @@ cache_work_fill(struct cache_core *c, struct cache_work *w)
 		    : !in_entry && (w->block.off == 0 || w->copied < w->from.len)) {
 		int step = is_tree ? fill_tree(c, w) : fill_copy(c, w);
 
+		if (step == CACHE_STEP_AGAIN && w->patience.since_ns != 0 && cache_lend_all(w)) {
+			step = MB_ERR_NO_MEMORY; /* nobody needs to wait for some */
+		}
 		if (step < 0) {
 			fill_fail(c, w, step);
 			return CACHE_STEP_DONE;
@@ -423,7 +407,9 @@ cache_work_got(struct cache_core *c, const struct desc *d)
 		w->lent = d->word[2];
 	}
 	cache_core_moving(c, &w->moving, false); /* until it has its memory */
-	if (cache_work_fill(c, w) == CACHE_STEP_AGAIN) {
+	if (cache_work_had_no_room(c, w->hash) && cache_lend_all(w)) {
+		fill_over(c, w, MB_ERR_NO_MEMORY);
+	} else if (cache_work_fill(c, w) == CACHE_STEP_AGAIN) {
 		STAILQ_INSERT_TAIL(&c->works_fill, w, next);
 	}
 }
@@ -460,6 +446,7 @@ cache_work_fetch_req(struct cache_core *c, uint16_t proc, const struct desc *d)
 {
 	struct cache_wait asker = { .proc = proc,
 				    .inc = c->proc[proc].inc,
+				    .borrows = d->sub != 0 && c->proc[proc].inner,
 				    .call = d->call,
 				    .b = d->b };
 	uint8_t key_mem[KEY_BYTES_MAX];

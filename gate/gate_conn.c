@@ -31,6 +31,7 @@
 #include "gate_ahead.h"
 #include "gate_block.h"
 #include "gate_large.h"
+#include "gate_loan.h"
 #include "gate_many.h"
 #include "gate_memory.h"
 #include "gate_text.h"
@@ -109,6 +110,9 @@ gate_conn_renew(struct gate *g, struct gate_conn *c)
 	}
 	if (c->walk != NULL) {
 		gate_walk_drop(g, c);
+	}
+	if (unlikely(c->loans != 0)) {
+		gate_loans_end(g, &c->loans);
 	}
 	if (c->ask != NULL) {
 		gate_ask_drop(g, c);

@@ -161,9 +161,11 @@ STAILQ_HEAD(gate_batches, gate_batch);
 struct gate_fetch {
 	struct stream_id conn;
 	struct desc msg;
+	uint64_t hash;
+	struct desc lent; /* its answer, if that lends the value (gate_loan.h) */
 	bool used;
 	bool ahead;    /* nobody waits for it yet */
-	uint32_t next; /* free, + 1 */
+	uint32_t next; /* free, or of a list of loans, + 1 */
 };
 
 /* A question to ctl. */
@@ -272,7 +274,7 @@ struct gate_conn {
 	uint32_t keep_len, keep_cap;
 	struct payload_ref keep_ref; /* handle 0: of the heap */
 	bool keep_given;
-	struct desc no_room;    /* what its last fetch that failed says (gate_head.h) */
+	uint32_t loans;         /* values that the store shows it (gate_loan.h); 0: none */
 	int held_err;           /* how a HELD command ended, */
 	uint32_t done_cnt;      /* and how many of its operations were done */
 	struct gate_walk *walk; /* a collection that its command goes through (gate_walk.h); NULL */
@@ -382,6 +384,7 @@ struct gate {
 	struct slice *args;     /* GATE_ARGS_MAX */
 	struct gate_conn *conn; /* conn_max */
 	struct gate_fetch fetch[GATE_FETCH_CNT];
+	uint32_t loans_over; /* to be given back */
 	struct gate_call call[GATE_CALL_CNT];
 	struct gate_pops pops;
 	struct gate_fronts fronts;
@@ -615,6 +618,8 @@ void gate_fetched(struct gate *g, const struct desc *d);
 /* gate_fetch asks for a key. c: whose handler is called again when it is there; NULL: nobody's.
  * Returns: false: not now. */
 bool gate_fetch(struct gate *g, struct gate_conn *c, struct slice key, uint64_t hash);
+/* gate_fetch_over: nothing is under way for it any more. */
+void gate_fetch_over(struct gate *g, struct gate_fetch *f);
 /* gate_look_refuse answers for what gate_look returned below 0, or waits. */
 int gate_look_refuse(struct gate *g, struct gate_conn *c, int err);
 

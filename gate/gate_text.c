@@ -18,6 +18,7 @@
 #include "compiler.h"
 #include "gate_ahead.h"
 #include "gate_large.h"
+#include "gate_loan.h"
 #include "gate_many.h"
 #include "gate_memory.h"
 #include "gate_pause.h"
@@ -201,6 +202,9 @@ held_over(struct gate *g, struct gate_conn *c)
 	c->held_err = 0;
 	if (c->walk != NULL) { /* whatever comes now, it is another value */
 		gate_walk_drop(g, c);
+	}
+	if (unlikely(c->loans != 0)) {
+		gate_loans_end(g, &c->loans);
 	}
 	if (err == 0 && c->part_next != 0) { /* there is more to do */
 		c->part = c->part_next;

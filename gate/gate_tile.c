@@ -15,6 +15,7 @@
 #include "gate_ahead.h"
 #include "gate_block.h"
 #include "gate_load.h"
+#include "gate_loan.h"
 #include "gate_many.h"
 #include "gate_memory.h"
 #include "gate_tls.h"
@@ -397,6 +398,7 @@ gate_poll(void *ctx, uint64_t now_ns)
 	busy += poll_answers(g);
 	busy += gate_direct_poll(g);
 	busy += gate_batch_again(g);
+	busy += gate_loans_again(g);
 	if (!TAILQ_EMPTY(&g->blocked)) {
 		gate_block_tick(g, now_ns);
 	}
@@ -531,7 +533,7 @@ gate_next_timer(void *ctx)
 	uint64_t due = timer_of_rest(g);
 
 	if (!STAILQ_EMPTY(&g->starved) || !STAILQ_EMPTY(&g->batch_unsent) || g->owed_cnt > 0 ||
-	    g->question_cnt > 0 || g->load.used || gate_many_due(g)) {
+	    g->loans_over != 0 || g->question_cnt > 0 || g->load.used || gate_many_due(g)) {
 		return g->now_ns + NS_PER_MS; /* room, and ctl's answer, comes without a word */
 	}
 	if (g->track_cnt > 0) {

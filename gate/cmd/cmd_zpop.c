@@ -17,6 +17,7 @@
 #include "commands.h"
 #include "gate_block.h"
 #include "gate_front.h"
+#include "gate_loan.h"
 #include "hash.h"
 #include "lattice.h"
 #include "view.h"
@@ -91,6 +92,7 @@ set_open(struct gate *g, struct gate_conn *c, struct taker *t, struct gate_walk 
 			return n;
 		}
 		if (gate_front_is_due(&g->fronts, hash, t->max, g->now_ns)) {
+			gate_loans_end(g, &c->loans);
 			gate_turn_end(g, c);
 			return CACHE_MISS;
 		}
@@ -205,6 +207,7 @@ not_picked(struct gate *g, struct gate_conn *c, struct gate_walk *w, int rc)
 	}
 	gate_walk_close(g, c, w);
 	if (rc == 1) {
+		gate_loans_end(g, &c->loans);
 		return gate_turn_end(g, c); /* theirs fail, or there is none then */
 	}
 	gate_memory_unfit(c, SIZE_MAX); /* there is no memory, as for a reply */

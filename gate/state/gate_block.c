@@ -45,6 +45,7 @@
 #include <math.h>
 
 #include "compiler.h"
+#include "gate_loan.h"
 #include "hash.h"
 #include "timebase.h"
 
@@ -152,6 +153,7 @@ block(struct gate *g, struct gate_conn *c, const struct gate_wants *wants, doubl
 			timeout_s == 0 ? UINT64_MAX
 				       : g->now_ns + (uint64_t)(timeout_s * (double)NS_PER_S) + 1;
 	}
+	gate_loans_end(g, &c->loans);
 	place_take(g, c, wants);
 	g->block_due_ns = MIN(g->block_due_ns, c->block_due_ns);
 	c->place.asked = behind ? c->place.asked : 0;

@@ -24,7 +24,7 @@ gate_front_next(struct gate_fronts *fs, uint64_t hash, bool high, struct oset_en
 {
 	struct gate_front *f = find(fs, hash, high);
 
-	if (f == NULL || f->next == f->cnt) {
+	if (f == NULL || f->next == f->cnt || (!f->sure && f->next > 0)) {
 		return NULL;
 	}
 	f->used_seq = ++fs->seq;
@@ -38,9 +38,10 @@ gate_front_word(struct gate_front *f, struct cache_op_word *word)
 {
 	word->if_version = f->version;
 	word->if_end = f->high ? CACHE_FRONT_HIGH : CACHE_FRONT_LOW;
-	word->front_idx = f->next++;
+	word->front_idx = f->next;
+	memcpy(&word->n, f->next == 0 ? &f->bound : &f->score[f->next], sizeof(word->n));
+	f->next++;
 	f->open_cnt++;
-	memcpy(&word->n, &f->bound, sizeof(word->n));
 }
 
 struct gate_front *
@@ -78,6 +79,7 @@ gate_front_fill(struct gate_fronts *fs, uint64_t hash, bool high, uint64_t versi
 	}
 	f->hash = hash;
 	f->high = high;
+	f->sure = !cache_version_is_lent(version);
 	f->version = version;
 	f->used_seq = ++fs->seq;
 	return f;
@@ -92,6 +94,7 @@ gate_front_over(struct gate_fronts *fs, const struct cache_op_word *word, bool d
 		return;
 	}
 	f->open_cnt -= f->open_cnt > 0; /* it may have been filled anew, of the same version */
+	f->sure |= done;
 	if (!done) {
 		f->version = 0;
 	}

@@ -10,6 +10,8 @@
  *   O2  While one connection looks, the others wait for it, as long as it goes on; and nobody looks
  *       before the last of a front are gone.
  *   O3  A guess only: the tile decides.
+ *   O4  Where the set was looked at in the store (gate_loan.h), its first one is taken alone: that
+ *       it was the first one only the store can tell.
  *
  * Owner: the gate tile.
  */
@@ -30,7 +32,7 @@
 
 struct gate_front {
 	uint64_t hash, version; /* version 0: nothing is here */
-	bool high;
+	bool high, sure;        /* sure: O4 */
 	uint32_t next, cnt, bytes;
 	uint32_t open_cnt; /* operations that are not answered */
 	double bound;      /* the score of the last one */

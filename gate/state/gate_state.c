@@ -9,6 +9,7 @@
 #include "envelope.h"
 #include "gate_ahead.h"
 #include "gate_head.h"
+#include "gate_loan.h"
 #include "gate_track.h"
 #include "hash.h"
 #include "lattice.h"
@@ -24,7 +25,10 @@ gate_fetch(struct gate *g, struct gate_conn *c, struct slice key, uint64_t hash)
 	if (f == NULL) {
 		return false;
 	}
-	f->msg = (struct desc){ .kind = DESC_FETCH, .b = (uint64_t)(f - g->fetch) };
+	f->msg = (struct desc){ .kind = DESC_FETCH,
+				.sub = c != NULL,
+				.b = (uint64_t)(f - g->fetch) };
+	f->hash = hash;
 	if (inner_payload(&g->inner, &f->msg, key.p, key.len, PROC_DAEMON) != 0) {
 		return false;
 	}
@@ -46,6 +50,16 @@ gate_fetch(struct gate *g, struct gate_conn *c, struct slice key, uint64_t hash)
 }
 
 void
+gate_fetch_over(struct gate *g, struct gate_fetch *f)
+{
+	inner_payload_free(&g->inner, &f->msg, PROC_DAEMON);
+	f->used = false;
+	f->next = g->fetch_free;
+	g->fetch_free = (uint32_t)(f - g->fetch) + 1;
+	g->fetch_open--;
+}
+
+void
 gate_fetched(struct gate *g, const struct desc *d)
 {
 	struct gate_fetch *f = &g->fetch[d->b];
@@ -53,21 +67,17 @@ gate_fetched(struct gate *g, const struct desc *d)
 
 	REQUIRE(d->b < GATE_FETCH_CNT);
 	REQUIRE(f->used);
-	inner_payload_free(&g->inner, &f->msg, PROC_DAEMON);
-	f->used = false;
-	f->next = g->fetch_free;
-	g->fetch_free = (uint32_t)(f - g->fetch) + 1;
-	g->under_way--;
-	g->fetch_open--;
 	c = f->ahead ? NULL : gate_conn_find(g, f->conn);
+	g->under_way--;
+	if (d->err == 0 && d->sub == CACHE_FOUND_LENT) {
+		gate_loan_begin(g, c, f, d);
+	} else {
+		gate_fetch_over(g, f);
+	}
 	if (c == NULL) {
 		return;
 	}
-	c->held_err = 0;
-	if (d->err == MB_ERR_NO_MEMORY || d->err == MB_ERR_TOO_LARGE) {
-		c->held_err = d->err;
-		c->no_room = *d;
-	}
+	c->held_err = d->err == MB_ERR_NO_MEMORY || d->err == MB_ERR_TOO_LARGE ? d->err : 0;
 	if (--c->wait_cnt == 0) {
 		gate_conn_ready(g, c);
 	}
@@ -128,6 +138,9 @@ gate_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_va
 	hash = hash_bytes(key.p, key.len);
 	n = c->reads == NULL ? (int)CACHE_MISS : gate_reads_look(g, c, key, hash, ret);
 	n = n != CACHE_MISS ? n : cache_view_get_hashed(&g->view, hash, key, ret);
+	if (unlikely(n == CACHE_MISS && c->loans != 0)) {
+		n = gate_loan_look(g, c, key, hash, ret);
+	}
 	expired = n == CACHE_HIT && is_expired(ret);
 	n = expired ? (int)CACHE_ABSENT : n;
 	if (unlikely(c->track != 0) && (n == CACHE_HIT || n == CACHE_ABSENT)) {
@@ -218,21 +231,12 @@ int
 gate_look_head(struct gate *g, struct gate_conn *c, struct slice key, bool with_len,
 	       struct gate_head *ret)
 {
-	const struct desc *d = &c->no_room;
 	struct cache_value v;
 	int n = gate_look(g, c, key, &v);
 
 	if (n == CACHE_HIT) {
 		head_of(&v, with_len, ret);
 		gate_look_end(g, &v);
-	} else if ((n == MB_ERR_NO_MEMORY || n == GATE_ERR_UNFIT) &&
-		   d->word[CACHE_FACT_HASH] == hash_bytes(key.p, key.len)) {
-		*ret = (struct gate_head){
-			.type = d->a,
-			.deadline_us = d->word[CACHE_FACT_DEADLINE],
-			.len = (int64_t)d->word[CACHE_FACT_LENGTH],
-		};
-		n = d->sub == CACHE_FOUND_PRESENT ? CACHE_HIT : CACHE_ABSENT;
 	}
 	return n;
 }

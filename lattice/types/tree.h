@@ -59,7 +59,7 @@
 #define TREE_HEIGHT_MAX 26
 
 struct tree_node {
-	/* For the owner of the memory, see grove.c. Nobody else looks here. */
+	/* For the owner of the memory, see grove.c; else only birth is looked at (tree_version). */
 	uint64_t birth;
 	uint64_t link;
 	uint64_t older, newer;
@@ -83,6 +83,13 @@ struct tree_view {
 	const struct tree_node *root;
 	struct slice envelope; /* flat, but for the state */
 };
+
+/* tree_version is a number that no other tree in the same memory has, or has had. */
+static inline uint64_t
+tree_version(const struct tree_view *view)
+{
+	return view->root->birth;
+}
 
 #define TREE_SLICE SIZE_MAX
 

@@ -537,9 +537,8 @@ no_increment_is_lost(void **state)
 	sums(3, 12);
 }
 
-/* A set that is longer than the cache: who asks for it is told what it is, and it can be given a
- * deadline and deleted, by whoever wants it; nothing is evicted for that, and of the store's memory
- * nothing is kept. */
+/* A set that is longer than the cache can be given a deadline and deleted, by whoever wants it;
+ * nothing is evicted for that, and of the store's memory nothing is kept. */
 static void
 longer_than_the_cache(void **state)
 {
@@ -563,11 +562,6 @@ longer_than_the_cache(void **state)
 		world_settle(w);
 		d = world_answer(w, proc, DESC_FETCHED, 9);
 		assert_int_equal(d.err, MB_ERR_TOO_LARGE);
-		assert_int_equal(d.sub, CACHE_FOUND_PRESENT);
-		assert_int_equal(d.a, LATTICE_ORSET);
-		assert_true(d.word[CACHE_FACT_HASH] != 0);
-		assert_int_equal(d.word[CACHE_FACT_DEADLINE], end.n);
-		assert_int_equal(d.word[CACHE_FACT_LENGTH], CNT);
 		if (proc == OTHER) {
 			assert_int_equal(world_del(w, OTHER, keys[proc]), 0);
 		} else {

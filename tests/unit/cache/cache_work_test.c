@@ -3,6 +3,7 @@
  *         cannot come is an error to all who wait, and nothing stays behind.
  * Method: a cache_world whose messages are moved one by one. Failures first.
  */
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "cache_world.h"
 #include "hash.h"
 #include "kvs_value.h"
+#include "lattice.h"
 #include "microburst/error.h"
 #include "test_cmocka.h"
 #include "tile_msg.h"
@@ -74,6 +76,37 @@ no_room(void **state)
 	assert_int_equal(world_answer(w, P, DESC_FETCHED, 2).err, MB_ERR_TOO_LARGE);
 	assert_int_equal(world_incr(w, P, "huge", 1), MB_ERR_TOO_LARGE);
 	free(mem);
+	world_end(w);
+}
+
+/* Several keys for which there is no room: each is remembered, and what is taken off them, in
+ * turns, is done in the store without their being asked for again. */
+static void
+several_without_room(void **state)
+{
+	enum { CNT = 100000, KEYS = 5, TURNS = 20 };
+	struct world *w = world_make(&(struct world_cfg){ .heap_bytes = 2 << 20 });
+	char name[KEYS][8];
+
+	(void)state;
+	world_up(w, P);
+	for (uint32_t i = 0; i < KEYS; i++) {
+		snprintf(name[i], sizeof(name[i]), "set%u", i);
+		assert_int_equal(world_fill(w, slice_str(name[i]), LATTICE_ORSET, 0, CNT), 0);
+		world_fetch(w, P, slice_str(name[i]), i);
+		world_settle(w);
+		assert_int_equal(world_answer(w, P, DESC_FETCHED, i).err, MB_ERR_TOO_LARGE);
+	}
+	for (uint64_t i = 0; i < TURNS * KEYS; i++) {
+		uint64_t member = htobe64(i);
+		struct wset_op op = { .kind = WSET_SREM,
+				      .key = slice_str(name[i % KEYS]),
+				      .value = slice_of(&member, sizeof(member)) };
+
+		assert_int_equal(world_do(w, P, &op), 0);
+	}
+	assert_int_equal(cache_core_stats(w->core).fetched, KEYS);
+	assert_int_equal(cache_core_stats(w->core).passed, TURNS * KEYS);
 	world_end(w);
 }
 
@@ -255,10 +288,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bad_requests), cmocka_unit_test(no_room),
-		cmocka_unit_test(held_memory),  cmocka_unit_test(a_short_value_waits_for_readers),
-		cmocka_unit_test(absent),       cmocka_unit_test(joined),
-		cmocka_unit_test(long_fill),    cmocka_unit_test(many_keys),
+		cmocka_unit_test(bad_requests),
+		cmocka_unit_test(no_room),
+		cmocka_unit_test(several_without_room),
+		cmocka_unit_test(held_memory),
+		cmocka_unit_test(a_short_value_waits_for_readers),
+		cmocka_unit_test(absent),
+		cmocka_unit_test(joined),
+		cmocka_unit_test(long_fill),
+		cmocka_unit_test(many_keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

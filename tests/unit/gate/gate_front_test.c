@@ -42,7 +42,7 @@ in_order_from_either_end(void **state)
 {
 	struct cache_op_word word;
 	struct oset_entry e;
-	double bound;
+	double n; /* of the first the bound, of others their score */
 
 	(void)state;
 	fresh();
@@ -52,13 +52,13 @@ in_order_from_either_end(void **state)
 	assert_null(gate_front_next(&fs, 8, false, &e));
 	for (unsigned int i = 0; i < 3; i++) {
 		word = take(7, false, i);
-		memcpy(&bound, &word.n, sizeof(bound));
-		assert_true(word.if_version == 40 && word.front_idx == i && bound == 2 &&
+		memcpy(&n, &word.n, sizeof(n));
+		assert_true(word.if_version == 40 && word.front_idx == i && n == (i == 0 ? 2 : i) &&
 			    word.if_end == CACHE_FRONT_LOW);
 		word = take(7, true, 2 - i);
-		memcpy(&bound, &word.n, sizeof(bound));
-		assert_true(word.if_version == 42 && word.front_idx == i && bound == 0 &&
-			    word.if_end == CACHE_FRONT_HIGH);
+		memcpy(&n, &word.n, sizeof(n));
+		assert_true(word.if_version == 42 && word.front_idx == i &&
+			    n == (i == 0 ? 0 : 2 - i) && word.if_end == CACHE_FRONT_HIGH);
 	}
 	assert_null(gate_front_next(&fs, 7, false, &e));
 }
@@ -106,6 +106,24 @@ one_looks(void **state)
 	assert_false(gate_front_is_due(&fs, 7, false, now));
 }
 
+/* Of a set that was looked at in the store the second one waits until the first was that. */
+static void
+first_alone(void **state)
+{
+	struct cache_op_word word;
+	struct oset_entry e;
+
+	(void)state;
+	fresh();
+	gate_front_fill(&fs, 7, false, cache_version_lent(slice_str("a")), entry, 3);
+	word = take(7, false, 0);
+	assert_null(gate_front_next(&fs, 7, false, &e));
+	assert_true(gate_front_is_due(&fs, 7, false, 1));
+	gate_front_over(&fs, &word, true);
+	take(7, false, 1);
+	take(7, false, 2);
+}
+
 static void
 more_than_there_is_room_for(void **state)
 {
@@ -137,6 +155,7 @@ main(void)
 		cmocka_unit_test(in_order_from_either_end),
 		cmocka_unit_test(forgotten_after_one_that_failed),
 		cmocka_unit_test(one_looks),
+		cmocka_unit_test(first_alone),
 		cmocka_unit_test(more_than_there_is_room_for),
 	};
 
