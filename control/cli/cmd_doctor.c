@@ -54,6 +54,19 @@ doctor_set(struct cli *cli, int key, const char *text)
 
 /* --------------------------------------------------------------------- check */
 
+/* Whether the node of a configuration, or this user's, runs already. */
+static bool
+runs(const struct params *p)
+{
+	struct mb_client *c;
+	int err = mb_client_open(&c, p->node_socket[0] != '\0' ? p->node_socket : NULL);
+
+	if (err == 0) {
+		mb_client_close(c);
+	}
+	return err == 0;
+}
+
 static int
 ask_of(struct cli *cli, const struct doctor *d, struct params *p, struct doctor_ask *ret)
 {
@@ -77,7 +90,8 @@ ask_of(struct cli *cli, const struct doctor *d, struct params *p, struct doctor_
 				    .cores = d->cores != NULL ? d->cores : p->node_cores,
 				    .nic = d->nic != NULL ? d->nic : p->net_nic,
 				    .huge = p->node_hugepages,
-				    .pages = pages };
+				    .pages = pages,
+				    .runs = d->config != NULL && runs(p) };
 	if (!cpulist_parse(ret->cores, &cores)) {
 		return cli_usage(cli, "--cores takes a list of cpus as 2-5,8, not \"%s\"",
 				 ret->cores);

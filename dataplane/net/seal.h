@@ -5,11 +5,12 @@
  *
  *	head (40 bytes, its key number not 0) | body, encrypted | nonce (24) | tag (16)
  *
- * by XChaCha20-Poly1305 of libsodium; the tag covers the head, and which of the two ends made it,
- * so that nothing can be sent back to where it came from. A nonce is a random number of the owner
- * and a count: none is used twice, also by several that share a key. Two datagrams with one nonce
- * would give away what is in them, and how to forge others: a struct seal has one owner, and is not
- * assigned (seal_copy).
+ * by XChaCha20-Poly1305 (IETF) of libsodium. The head's len is that of the body alone. The tag
+ * covers the head as it is sent, and behind it a byte that says which of the two ends made it (1:
+ * the server), so that nothing can be sent back to where it came from. A nonce is a random number
+ * of the owner and a count: none is used twice, also by several that share a key. Two datagrams
+ * with one nonce would give away what is in them, and how to forge others: a struct seal has one
+ * owner, and is not assigned (seal_copy).
  *
  * What was recorded and is sent again is sealed well; that it has no effect is flow's (flow.h F1,
  * and flow_session_is_given: a session is made once). What stays visible: addresses, lengths,

@@ -44,14 +44,15 @@
 
 enum wire_kind {
 	/* client -> server: may I? The body is padding, so that the path's width is found out, and
-	 * so that an answer is never longer than its question. */
+	 * so that an answer is never longer than its question; mss: how long it is */
 	WIRE_HELLO = 1,
 	/* server -> client: session; word: how many requests may be open; mss: how long this is */
 	WIRE_WELCOME,
 	WIRE_REQUEST, /* client -> server: a piece; word: requests up to here are done with (u32) */
-	WIRE_REPLY,   /* server -> client: a piece */
-	/* either way: off came in one piece, the body says what came behind it; word: what may be
-	 * sent */
+	WIRE_REPLY,   /* server -> client: a piece; word: how long it took to be answered, in us */
+	/* either way: off came in one piece; the body says what came behind it, a bit a segment
+	 * from off on, the lowest of its first byte first; word: up to where may be sent; total,
+	 * mss: the message's */
 	WIRE_ACK,
 	/* server -> client: request id ended without running, or its answer is lost; word:
 	 * -mb_err */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rpc - what a remote client asks for, and what it is answered: the messages that flow carries
  *
- * A request: a head of 32 bytes, a name (of a function or DAG; a key), padding to 8, a payload.
+ * A request: a head of 32 bytes, a name (of a function or DAG; a key), padding to 8 (without a
+ * payload too), a payload.
  *
  *	 0  u8  op        enum rpc_op
  *	 1  u8  how       enum mb_level; << 3: 1 has a call followed; << 4: enum mb_ack, of what is

@@ -31,6 +31,7 @@ struct doctor_ask {
 	const char *nic;   /* net.nic; "": a kernel socket */
 	const char *huge;  /* node.hugepages */
 	uint64_t pages;    /* huge ones that the configuration takes; 0: not said */
+	bool runs;         /* its node runs, and has what it must have */
 };
 
 struct doctor_line {

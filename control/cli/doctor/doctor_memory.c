@@ -87,7 +87,12 @@ doctor_huge_pages(const struct doctor_ask *ask, struct doctor_line *line)
 		return;
 	}
 	if (unused < ask->pages) {
-		too_few(ask, unused, line);
+		if (ask->runs && strcmp(ask->huge, "yes") == 0) {
+			doctor_ok(line, "%s free, beside those of the node, which runs",
+				  fmt_bytes(size, unused * HUGEPAGES_BYTES));
+		} else {
+			too_few(ask, unused, line);
+		}
 		return;
 	}
 	if (unused == 0) {

@@ -206,6 +206,9 @@ huge_pages(void **state)
 	ask.huge = "yes";
 	stops("huge pages", "it does not start without");
 	assert_non_null(strstr(line_of("huge pages").todo, "--pages 5"));
+	ask.runs = true;
+	passes("huge pages", "8.00 MiB free, beside those of the node, which runs");
+	ask.runs = false;
 	ask.huge = "no";
 	passes("huge pages", "left to others");
 	ask.huge = "auto";
