@@ -338,7 +338,7 @@ cache_act_add(struct cache_core *c, struct cache_job *job, bool follows)
 	a->op = job->op;
 	/* What was done before it was done here, and others may have come between since. */
 	a->op.must |= job->word != NULL && job->word[job->op_idx].if_before != 0 && !follows &&
-		      kind_takes_off(job->op.kind);
+		      kind_takes_off(job->op.kind) && job->op.kind != WSET_DEL;
 	a->op_idx = job->op_idx;
 	a->word = job->word != NULL ? &job->word[job->op_idx] : NULL;
 	a->known = false;
