@@ -480,11 +480,21 @@ chain_cnt(const struct cache_job *job)
 	struct wset_op next;
 	uint32_t cnt = 1;
 
-	while (job->word != NULL && wset_next(&rest, &next) == 1 &&
-	       job->word[job->op_idx + cnt].if_before != 0 && slice_eq(next.key, job->op.key)) {
+	while (job->word != NULL && rest.len != 0 && job->word[job->op_idx + cnt].if_before != 0 &&
+	       wset_next(&rest, &next) == 1 && slice_eq(next.key, job->op.key)) {
 		cnt++;
 	}
 	return cnt;
+}
+
+/* Whether it is the next one of a front, if it is to be. */
+static bool
+pass_wanted(struct cache_core *c, const struct cache_job *job)
+{
+	const struct cache_op_word *word = job->word != NULL ? &job->word[job->op_idx] : NULL;
+
+	return word == NULL || word->if_end < CACHE_FRONT_LOW ||
+	       cache_front_passes(&c->fronts, job->hash, word);
 }
 
 bool
@@ -494,6 +504,10 @@ cache_job_pass(struct cache_core *c, struct cache_job *job)
 
 	if (!cache_act_room(c, job->hash, cnt)) {
 		return false;
+	}
+	if (!pass_wanted(c, job)) {
+		op_close(c, job, MB_ERR_TRYAGAIN);
+		return true;
 	}
 	for (uint32_t i = 0; i < cnt; i++) {
 		INSIST(op_open(c, job));
@@ -529,16 +543,6 @@ cache_job_acted(struct cache_core *c, struct cache_job *job, uint32_t op, int er
 	}
 }
 
-/* Whether it is the next one of a front, if it is to be. */
-static bool
-pass_wanted(struct cache_core *c, const struct cache_job *job)
-{
-	const struct cache_op_word *word = job->word != NULL ? &job->word[job->op_idx] : NULL;
-
-	return word == NULL || word->if_end < CACHE_FRONT_LOW ||
-	       cache_front_passes(&c->fronts, job->hash, word);
-}
-
 /* Has the operation at hand done in the store, if it may be, and its key is not here (cache_act.c).
  * Returns: whether it is over. Or DONE: it is not for that; AGAIN: not yet. */
 static bool
@@ -558,14 +562,6 @@ op_pass(struct cache_core *c, struct cache_job *job, int *ret_step)
 	    cache_store_find(c->store, job->hash, job->op.key) != CACHE_ENTRY_NONE) {
 		job->work_err = 0; /* behind him who is at the key */
 		return false;
-	}
-	if (!cache_act_room(c, job->hash, 1)) {
-		*ret_step = CACHE_STEP_AGAIN;
-		return false;
-	}
-	if (!pass_wanted(c, job)) {
-		op_close(c, job, MB_ERR_TRYAGAIN);
-		return true;
 	}
 	if (!cache_job_pass(c, job)) {
 		*ret_step = CACHE_STEP_AGAIN;
