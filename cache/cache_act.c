@@ -213,11 +213,8 @@ cache_act_may(const struct cache_job *job, const struct wset_op *op, uint32_t op
 	if (!op_may(job, op, word, no_room)) {
 		return false;
 	}
-	for (uint32_t cnt = 1; word != NULL && wset_next(&rest, &next) == 1; cnt++) {
-		if (word[cnt].if_before == 0) {
-			return true;
-		}
-		if (!no_room || op->by_ref || cnt == KVS_ACT_MAX) {
+	for (uint32_t cnt = 1; word != NULL && rest.len != 0 && word[cnt].if_before != 0; cnt++) {
+		if (!no_room || op->by_ref || cnt == KVS_ACT_MAX || wset_next(&rest, &next) != 1) {
 			return false;
 		}
 		if (!slice_eq(next.key, op->key)) { /* it waits for those before it */
@@ -338,7 +335,7 @@ cache_act_add(struct cache_core *c, struct cache_job *job, bool follows)
 	a->op = job->op;
 	/* What was done before it was done here, and others may have come between since. */
 	a->op.must |= job->word != NULL && job->word[job->op_idx].if_before != 0 && !follows &&
-		      kind_takes_off(job->op.kind);
+		      kind_takes_off(job->op.kind) && job->op.kind != WSET_DEL;
 	a->op_idx = job->op_idx;
 	a->word = job->word != NULL ? &job->word[job->op_idx] : NULL;
 	a->known = false;

@@ -74,8 +74,12 @@ cache_front_passes(struct cache_fronts *fs, uint64_t hash, const struct cache_op
 		*f = (struct cache_front){ hash, word->if_version, word->if_version,
 					   of_bits(word->n), 0 };
 	}
-	return f->hash == hash && f->base == word->if_version && f->now == word->if_version &&
-	       f->taken++ == word->front_idx;
+	if (f->hash != hash || f->base != word->if_version || f->now != word->if_version ||
+	    f->taken != word->front_idx) {
+		return false;
+	}
+	f->taken++;
+	return true;
 }
 
 static void

@@ -480,11 +480,21 @@ chain_cnt(const struct cache_job *job)
 	struct wset_op next;
 	uint32_t cnt = 1;
 
-	while (job->word != NULL && wset_next(&rest, &next) == 1 &&
-	       job->word[job->op_idx + cnt].if_before != 0 && slice_eq(next.key, job->op.key)) {
+	while (job->word != NULL && rest.len != 0 && job->word[job->op_idx + cnt].if_before != 0 &&
+	       wset_next(&rest, &next) == 1 && slice_eq(next.key, job->op.key)) {
 		cnt++;
 	}
 	return cnt;
+}
+
+/* Whether it is the next one of a front, if it is to be. */
+static bool
+pass_wanted(struct cache_core *c, const struct cache_job *job)
+{
+	const struct cache_op_word *word = job->word != NULL ? &job->word[job->op_idx] : NULL;
+
+	return word == NULL || word->if_end < CACHE_FRONT_LOW ||
+	       cache_front_passes(&c->fronts, job->hash, word);
 }
 
 bool
@@ -494,6 +504,10 @@ cache_job_pass(struct cache_core *c, struct cache_job *job)
 
 	if (!cache_act_room(c, job->hash, cnt)) {
 		return false;
+	}
+	if (!pass_wanted(c, job)) {
+		op_close(c, job, MB_ERR_TRYAGAIN);
+		return true;
 	}
 	for (uint32_t i = 0; i < cnt; i++) {
 		INSIST(op_open(c, job));
@@ -508,11 +522,12 @@ cache_job_pass(struct cache_core *c, struct cache_job *job)
 	return true;
 }
 
-/* Whether the operation before the one at hand is at the store, and this one depends on it. */
+/* Whether the operation at hand, of a key that the job is not at, is to be done only if the one
+ * before it was. */
 static bool
 op_depends(const struct cache_job *job)
 {
-	return job->act_cnt > 0 && job->work == NULL && job->word != NULL &&
+	return job->work == NULL && job->word != NULL && job->op_idx > 0 &&
 	       job->word[job->op_idx].if_before != 0;
 }
 
@@ -526,18 +541,6 @@ cache_job_acted(struct cache_core *c, struct cache_job *job, uint32_t op, int er
 		job->waits = false;
 		STAILQ_INSERT_TAIL(&c->jobs_run, job, next);
 	}
-}
-
-/* Whether what an inner process wants of an operation that is done in the store is so, as far as
- * that is known here. */
-static bool
-pass_wanted(struct cache_core *c, const struct cache_job *job)
-{
-	const struct cache_op_word *word = job->word != NULL ? &job->word[job->op_idx] : NULL;
-
-	return word == NULL || ((word->if_before == 0 || job->op_idx == 0 || word[-1].err == 0) &&
-				(word->if_end < CACHE_FRONT_LOW ||
-				 cache_front_passes(&c->fronts, job->hash, word)));
 }
 
 /* Has the operation at hand done in the store, if it may be, and its key is not here (cache_act.c).
@@ -560,14 +563,6 @@ op_pass(struct cache_core *c, struct cache_job *job, int *ret_step)
 		job->work_err = 0; /* behind him who is at the key */
 		return false;
 	}
-	if (!cache_act_room(c, job->hash, 1)) {
-		*ret_step = CACHE_STEP_AGAIN;
-		return false;
-	}
-	if (!pass_wanted(c, job)) {
-		op_close(c, job, MB_ERR_TRYAGAIN);
-		return true;
-	}
 	if (!cache_job_pass(c, job)) {
 		*ret_step = CACHE_STEP_AGAIN;
 		return false;
@@ -581,9 +576,13 @@ op_step(struct cache_core *c, struct cache_job *job)
 {
 	int step;
 
-	if (op_depends(job)) {
+	if (op_depends(job) && job->act_cnt > 0) { /* it may be at the store */
 		job->waits = true;
 		return CACHE_STEP_WAITING;
+	}
+	if (op_depends(job) && job->word[job->op_idx - 1].err != 0) {
+		op_close(c, job, MB_ERR_TRYAGAIN);
+		return CACHE_STEP_DONE;
 	}
 	if (op_pass(c, job, &step)) {
 		return CACHE_STEP_DONE;

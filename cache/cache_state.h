@@ -519,7 +519,8 @@ int cache_job_run(struct cache_core *c, struct cache_job *job);
 void cache_job_wake(struct cache_core *c, struct cache_job *job, int err);
 
 /* cache_job_pass has the operation at hand done in the store, and with it those that nobody's may
- * come between. Requires: as cache_act_add, of a job that has no work. Returns: false: not now. */
+ * come between; what is not to be done is over, too. Requires: as cache_act_add, of a job that has
+ * no work. Returns: false: not now. */
 bool cache_job_pass(struct cache_core *c, struct cache_job *job);
 
 /* cache_job_acted: an operation of it came back from the store. */

@@ -142,13 +142,13 @@ class Longer(unittest.TestCase):
         self.fill('RPUSH', 'list')
         c, other = self.c, self.client()
         for changed in (False, True):
-            self.assertEqual(c('WATCH', 'list'), b'OK')
+            self.assertEqual(c('WATCH', 'list'), '+OK')
             self.assertEqual(other('LLEN', 'list'), self.CNT)
             for _ in range(changed * 50):
                 self.assertEqual(other('LPUSH', 'list', 'new'), self.CNT + 1)
                 self.assertEqual(other('LPOP', 'list'), b'new')
-            self.assertEqual(c('MULTI'), b'OK')
-            self.assertEqual(c('LINDEX', 'list', 0), b'QUEUED')
+            self.assertEqual(c('MULTI'), '+OK')
+            self.assertEqual(c('LINDEX', 'list', 0), '+QUEUED')
             self.assertEqual(c('EXEC'), None if changed else [name(0)])
         self.quiet()
 
@@ -159,7 +159,7 @@ class Strings(unittest.TestCase):
     def test_string(self):
         c, size = self.c, 20 << 20
         value = bytes(range(256)) * (size // 256)
-        self.assertEqual(c('SET', 'text', value), b'OK')
+        self.assertEqual(c('SET', 'text', value), '+OK')
         self.assertEqual(c('STRLEN', 'text'), size)
         self.assertEqual(c('GETRANGE', 'text', size - 4, -1), b'\xfc\xfd\xfe\xff')
         self.assertEqual(c('APPEND', 'text', 'more'), size + 4)
