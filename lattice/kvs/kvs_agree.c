@@ -39,7 +39,7 @@ agree(struct kvs_drops *ds, const struct desc *d, struct kvs_key *key,
 		return MB_ERR_TRYAGAIN;
 	}
 	if (d->a == KVS_DROP_SETTLES &&
-	    (kvs_shard_settled(ds->shard, key, ds->writers_max, ret_settled) != 0 ||
+	    (kvs_forget_small(ds->shard, key, ds->writers_max, ret_settled) != 0 ||
 	     *ret_settled == NULL)) {
 		return MB_ERR_TRYAGAIN;
 	}

@@ -12,8 +12,10 @@
  *
  * A change that won whole (a SET, a register) is not kept as a delta: the value is the delta, and
  * telling it costs a pin. So a hot register costs its replicas one message a period, and its
- * writers nothing. Deltas that merge are merged at the sender; where they get long, or memory is
- * short, the whole value takes their place, as it contains them.
+ * writers nothing. Deltas that merge are merged at the sender; where they get as long as half of
+ * the value, or memory is short, the whole value takes their place, as it contains them. It should
+ * not where telling it takes long: as much would gather meanwhile, and it be told whole again, for
+ * as long as there are writers. So the delta of a large collection may be one itself, a tree.
  */
 #include "kvs_change.h"
 
@@ -151,38 +153,107 @@ delta_whole(struct kvs_changes *cs, struct kvs_change *ch)
 	ch->whole = true;
 }
 
-/* Adds to what is owed: keeps I2. */
-static void
-delta_add(struct kvs_changes *cs, struct kvs_change *ch, struct slice delta)
+/* A delta of a collection that gets long is a tree, as the collection is, to which something is
+ * added without a copy of all. One of other values is not worth it. */
+static struct kvs_value *
+delta_grow(struct kvs_changes *cs, struct slice old, struct slice delta)
 {
-	struct slice old = { 0 };
-	struct kvs_value *v;
+	bool is_more = delta.len > old.len;
+	struct kvs_value *v = kvs_shard_value_make(cs->shard, is_more ? delta : old);
+
+	if (v != NULL &&
+	    (v->tree == 0 || kvs_shard_value_merge(cs->shard, &v, is_more ? old : delta) != 0)) {
+		kvs_shard_value_free(cs->shard, v);
+		v = NULL;
+	}
+	return v;
+}
+
+/* Merges two deltas, as one flat one. Returns: NULL: it cannot be. */
+static struct kvs_value *
+delta_join(struct kvs_changes *cs, struct slice old, struct slice delta)
+{
+	struct kvs_value *v = kvs_shard_value_alloc(cs->shard, lattice_merge_bound(old, delta));
 	struct wbuf out;
 
-	if (ch->whole) {
-		return;
-	}
-	if (ch->delta != NULL) {
-		old = slice_of(ch->delta->bytes, ch->delta->len);
-	}
-	room_for(&cs->shard->room, delta); /* the whole value would take much longer to tell */
-	v = old.len + delta.len <= KVS_STEP_BYTES
-		    ? kvs_shard_value_alloc(cs->shard, lattice_merge_bound(old, delta))
-		    : NULL;
-	room_for(&cs->shard->room, slice_of(NULL, 0));
 	if (v == NULL) {
-		delta_whole(cs, ch);
-		return;
+		return NULL;
 	}
 	out = wbuf_init(v->bytes, v->cap);
 	if (lattice_merge_into(LATTICE_ENVELOPE, old, delta, &out) < 0) {
 		kvs_shard_value_free(cs->shard, v);
+		return NULL;
+	}
+	v->len = (uint32_t)out.len;
+	return v;
+}
+
+/* Whether the whole value is told sooner than a delta that is so long. */
+static bool
+is_too_long(const struct kvs_changes *cs, const struct kvs_change *ch, size_t bytes)
+{
+	const struct kvs_value *value = kvs_at(cs->shard->base, ch->key->value);
+
+	return bytes > KVS_DELTA_BYTES || bytes > kvs_value_bytes(value) / 2;
+}
+
+/* Adds to what is owed: keeps I2. */
+static void
+delta_add(struct kvs_changes *cs, struct kvs_change *ch, struct slice delta)
+{
+	struct kvs_value *old = ch->delta, *v;
+	struct slice flat = old != NULL ? slice_of(old->bytes, old->len) : slice_of(NULL, 0);
+
+	if (ch->whole) {
+		return;
+	}
+	room_for(&cs->shard->room, delta); /* the whole value would take much longer to tell */
+	if (old != NULL && old->tree != 0) {
+		v = kvs_shard_value_merge(cs->shard, &ch->delta, delta) == 0 ? ch->delta : NULL;
+		old = ch->delta;
+	} else if (flat.len + delta.len <= KVS_STEP_BYTES) {
+		v = delta_join(cs, flat, delta);
+	} else {
+		v = delta.len <= KVS_STEP_BYTES ? delta_grow(cs, flat, delta) : NULL;
+	}
+	room_for(&cs->shard->room, slice_of(NULL, 0));
+	if (v == NULL || (v->tree != 0 && is_too_long(cs, ch, kvs_value_bytes(v)))) {
+		if (v != NULL && v != old) {
+			kvs_shard_value_free(cs->shard, v);
+		}
 		delta_whole(cs, ch);
 		return;
 	}
-	v->len = (uint32_t)out.len;
-	delta_drop(cs, ch);
-	ch->delta = v;
+	if (v != old) {
+		delta_drop(cs, ch);
+		ch->delta = v;
+	}
+}
+
+static struct slice
+said_slice(const struct kvs_change *ch)
+{
+	return kvs_value_slice(ch->said);
+}
+
+/* What was told is owed to somebody once more, beside what came since: keeps I2. */
+static void
+delta_again(struct kvs_changes *cs, struct kvs_change *ch)
+{
+	struct kvs_value *since = ch->delta;
+
+	if (ch->said_whole || (ch->said->tree != 0 && since != NULL && since->tree != 0)) {
+		delta_whole(cs, ch);
+	} else if (ch->said->tree == 0) {
+		delta_add(cs, ch, said_slice(ch));
+	} else if (!ch->whole) {
+		ch->delta = ch->said;
+		ch->said = NULL;
+		if (since != NULL) {
+			delta_add(cs, ch, kvs_value_slice(since));
+			kvs_shard_value_free(cs->shard, since);
+		}
+	}
 }
 
 static void
@@ -214,6 +285,16 @@ hasten(struct kvs_changes *cs, struct kvs_change *ch)
 	}
 }
 
+/* Whether a short delta says all there is to say, where the value is a large collection that
+ * contains it. */
+static bool
+is_part(const struct kvs_changes *cs, const struct kvs_key *key, struct slice delta)
+{
+	const struct kvs_value *value = kvs_at(cs->shard->base, key->value);
+
+	return value->tree != 0 && delta.len <= KVS_STEP_BYTES;
+}
+
 void
 kvs_change_note(struct kvs_changes *cs, struct kvs_key *key, uint64_t listeners, struct slice delta,
 		bool whole, uint64_t now_ns)
@@ -227,7 +308,7 @@ kvs_change_note(struct kvs_changes *cs, struct kvs_key *key, uint64_t listeners,
 		ch->since_ns = now_ns;
 	}
 	ch->pending |= listeners;
-	if (whole) {
+	if (whole && !is_part(cs, key, delta)) {
 		delta_whole(cs, ch);
 	} else {
 		delta_add(cs, ch, delta);
@@ -237,26 +318,41 @@ kvs_change_note(struct kvs_changes *cs, struct kvs_key *key, uint64_t listeners,
 	}
 }
 
-/* Whether a delta says something of one of these items. */
+/* Whether two tables have items of one key: those of the shorter one are looked for. */
 static bool
-names(const struct kvs_value *delta, unsigned int type, const struct table *items)
+share_key(const struct table *a, const struct table *b, table_key_fn *key_of)
 {
-	const struct table_merge_ops *ops = lattice_table_ops(type);
-	struct table_walk walk = { 0 };
-	struct envelope e;
-	struct slice item;
-	uint32_t at;
+	const struct table *few = a->cnt < b->cnt ? a : b, *many = few == a ? b : a;
+	struct slice found;
 
-	if (envelope_open(slice_of(delta->bytes, delta->len), &e) != 0 ||
-	    (e.state.len != 0 && e.type != type)) {
-		return true; /* who knows */
-	}
-	while (e.state.len != 0 && table_walk_next(e.state, &walk, &item)) {
-		if (table_place(items, ops->key_of, ops->key_of(item), 0, items->cnt, &at)) {
+	for (uint32_t i = 0; i < few->cnt; i++) {
+		if (table_find(many, key_of, key_of(table_item(few, i)), &found)) {
 			return true;
 		}
 	}
 	return false;
+}
+
+/* Whether a delta says something of one of these items. */
+static bool
+names(struct kvs_value *delta, unsigned int type, const struct table *items)
+{
+	struct envelope e;
+	struct table t;
+
+	if (envelope_open(kvs_value_slice(delta), &e) != 0 ||
+	    (e.state.len != 0 && (e.type != type || table_open(e.state, &t) != 0))) {
+		return true; /* who knows */
+	}
+	return e.state.len != 0 && share_key(&t, items, lattice_table_ops(type)->key_of);
+}
+
+bool
+kvs_change_whole(const struct kvs_changes *cs, const struct kvs_key *key)
+{
+	const struct kvs_change *ch = key->changing ? change_find(cs, key) : NULL;
+
+	return ch != NULL && (ch->whole || (ch->said != NULL && ch->said_whole));
 }
 
 bool
@@ -266,11 +362,10 @@ kvs_change_owes(const struct kvs_changes *cs, const struct kvs_key *key, unsigne
 	const struct kvs_change *ch = key->changing ? change_find(cs, key) : NULL;
 	struct table t;
 
-	if (ch == NULL) {
-		return false;
+	if (ch == NULL || kvs_change_whole(cs, key) || table_open(items, &t) != 0) {
+		return ch != NULL;
 	}
-	return ch->whole || (ch->said != NULL && ch->said_whole) || table_open(items, &t) != 0 ||
-	       (ch->delta != NULL && names(ch->delta, type, &t)) ||
+	return (ch->delta != NULL && names(ch->delta, type, &t)) ||
 	       (ch->said != NULL && names(ch->said, type, &t));
 }
 
@@ -365,12 +460,6 @@ waits_move(struct kvs_waits *to, struct kvs_waits *from, bool told)
 
 /* -------------------------------------------------------------------- telling */
 
-static struct slice
-said_slice(const struct kvs_change *ch)
-{
-	return kvs_value_slice(ch->said);
-}
-
 static void
 tell(struct kvs_changes *cs, struct kvs_change *ch, uint32_t listener)
 {
@@ -429,11 +518,7 @@ change_settle(struct kvs_changes *cs, struct kvs_change *ch, uint64_t now_ns)
 	if (again) { /* keeps I4 */
 		ch->since_ns = ch->said_since_ns;
 		ch->pending |= ch->failed;
-		if (ch->said_whole) {
-			delta_whole(cs, ch);
-		} else {
-			delta_add(cs, ch, said_slice(ch));
-		}
+		delta_again(cs, ch);
 	} else {
 		cs->stats.spread++;
 		cs->stats.lag_ns += lag_ns;
@@ -441,7 +526,7 @@ change_settle(struct kvs_changes *cs, struct kvs_change *ch, uint64_t now_ns)
 	}
 	if (ch->said_whole) {
 		kvs_shard_unpin(cs->shard, ch->said);
-	} else {
+	} else if (ch->said != NULL) {
 		kvs_shard_value_free(cs->shard, ch->said);
 	}
 	ch->said = NULL;

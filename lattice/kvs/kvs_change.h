@@ -39,6 +39,8 @@
  * a cache these beside the answers (CACHE_KVS_DEPTH). */
 #define KVS_TELL_WINDOW  64
 #define KVS_TELL_BURST   64 /* keys in one turn */
+/* How long a delta may get that is a tree: of what many write while as much is told. */
+#define KVS_DELTA_BYTES  (4u << 20)
 #define KVS_TILE_MAX     32
 #define KVS_CACHE_MAX    8
 
@@ -141,7 +143,8 @@ uint32_t kvs_changes_room(const struct kvs_changes *cs);
 bool kvs_changes_spare(const struct kvs_changes *cs, bool relays);
 
 /* kvs_change_note notes that listeners are owed a change of a key. delta is what changed, an
- * envelope that is merged already; whole: all of the key's value is owed.
+ * envelope that is merged already; whole: all of the key's value is owed, or the delta, where the
+ * value contains that.
  *
  * Requires:  listeners != 0; there was room.
  */
@@ -161,6 +164,9 @@ void kvs_change_told(struct kvs_changes *cs, uint32_t listener, const struct des
  * item of this collection that has the key of one of these, a flat table. */
 bool kvs_change_owes(const struct kvs_changes *cs, const struct kvs_key *key, unsigned int type,
 		     struct slice items);
+
+/* kvs_change_whole tells whether that is all of the key's value. */
+bool kvs_change_whole(const struct kvs_changes *cs, const struct kvs_key *key);
 
 /* kvs_changes_turn tells what is due, a burst of it. Returns: whether there was anything to do. */
 bool kvs_changes_turn(struct kvs_changes *cs, uint64_t now_ns);

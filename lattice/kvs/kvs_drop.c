@@ -451,8 +451,8 @@ hushed_settle(struct kvs_drops *ds, struct kvs_key *key, uint64_t listeners, uin
 		return;
 	}
 	ds->hush.working = true;
-	if (life == DEAD || (kvs_shard_settled(ds->shard, key, ds->writers_max, &settled) == 0 &&
-			     settled != NULL)) {
+	if (life == DEAD ||
+	    (kvs_forget_small(ds->shard, key, ds->writers_max, &settled) == 0 && settled != NULL)) {
 		ask(ds, key, settled != NULL ? KVS_DROP_SETTLES : KVS_DROP_GOES, settled, listeners,
 		    now_ns);
 	} else if (hush_end(ds, key)) {
@@ -531,6 +531,7 @@ visit(struct kvs_drops *ds, struct kvs_key *key, uint64_t wall_us, uint64_t now_
 	struct kvs_value *settled = NULL;
 	uint64_t at_us, listeners;
 	enum life life = life_of(ds, key, wall_us, &at_us);
+	bool large = life != DEAD && kvs_forget_large(value, ds->forget_bytes);
 
 	if (life == WILL_EXPIRE) {
 		ds->expiry_us = MIN(ds->expiry_us, at_us);
@@ -539,11 +540,15 @@ visit(struct kvs_drops *ds, struct kvs_key *key, uint64_t wall_us, uint64_t now_
 	    !ds->ops.listeners(ds->ops.ctx, key, &listeners)) {
 		return false; /* its primary sweeps too */
 	}
+	if (large && kvs_change_whole(ds->changes, key)) { /* something of each mark is owed */
+		ds->later = true;
+		return false;
+	}
 	if (visit_busy(ds, key, listeners, now_ns)) {
 		ds->again |= life == DEAD;
 		return false;
 	}
-	if (life != DEAD && kvs_forget_large(value, ds->forget_bytes)) {
+	if (large) {
 		visit_large(ds, key, value);
 		return false;
 	}
@@ -552,8 +557,8 @@ visit(struct kvs_drops *ds, struct kvs_key *key, uint64_t wall_us, uint64_t now_
 		ds->later = true;
 		return false;
 	}
-	if (life == DEAD || (kvs_shard_settled(ds->shard, key, ds->writers_max, &settled) == 0 &&
-			     settled != NULL)) {
+	if (life == DEAD ||
+	    (kvs_forget_small(ds->shard, key, ds->writers_max, &settled) == 0 && settled != NULL)) {
 		ask(ds, key, settled != NULL ? KVS_DROP_SETTLES : KVS_DROP_GOES, settled, listeners,
 		    now_ns);
 	}

@@ -44,6 +44,40 @@ kvs_forget_worth(const struct kvs_value *v)
 	return (uint64_t)(root->cnt - root->present) * KVS_FORGET_SHARE >= root->cnt;
 }
 
+/* ------------------------------------------------------------------------------ a small one */
+
+int
+kvs_forget_small(struct kvs_shard *s, const struct kvs_key *k, uint32_t writers_max,
+		 struct kvs_value **ret)
+{
+	/* All owners and caches agree on the value first: it does not matter how old it is. */
+	const struct hlc_time any_time = { UINT64_MAX };
+	struct wbuf out = wbuf_init(s->scratch, KVS_STEP_BYTES);
+	struct kvs_value *v = kvs_at(s->base, k->value);
+	struct slice stored = kvs_value_slice(v);
+	int side = LATTICE_LEFT;
+
+	*ret = NULL;
+	if (v->settled == 0 && kvs_value_bytes(v) <= KVS_STEP_BYTES) {
+		side = settle_items(stored, any_time, &out);
+		if (side == LATTICE_LEFT) {
+			side = settle_writers(stored, writers_max, any_time, &out);
+		}
+	}
+	if (side != LATTICE_MIXED) {
+		v->settled = 1;
+		return 0;
+	}
+	room_for_less(&s->room);
+	*ret = kvs_shard_value_make(s, wbuf_slice(&out));
+	room_for(&s->room, slice_of(NULL, 0));
+	if (*ret == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	(*ret)->settled = 1;
+	return 0;
+}
+
 /* ------------------------------------------------------------------------------- the marks */
 
 struct marks {

@@ -45,6 +45,17 @@ struct kvs_forget {
 bool kvs_forget_large(const struct kvs_value *v, size_t bytes);
 bool kvs_forget_worth(const struct kvs_value *v);
 
+/* kvs_forget_small makes what is left of a key's value without what no reader is shown
+ * (settle.h), of which all is forgotten that may be; writers_max as there. It is the caller's, who
+ * gives it to the key by kvs_shard_take or up by kvs_shard_value_free.
+ *
+ * Returns:   0; *ret is NULL when there is nothing to forget, or when it is longer than
+ *            KVS_STEP_BYTES; MB_ERR_NO_MEMORY.
+ * Cost:      a look at each item, once for a value.
+ */
+int kvs_forget_small(struct kvs_shard *s, const struct kvs_key *k, uint32_t writers_max,
+		     struct kvs_value **ret);
+
 /* kvs_forget_begin begins a pass over a key. Requires: none is under way. */
 void kvs_forget_begin(struct kvs_forget *f, struct kvs_key *key);
 

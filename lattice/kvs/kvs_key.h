@@ -45,7 +45,7 @@ struct kvs_value {
 	uint32_t cap; /* bytes there is room for */
 	uint32_t pin_cnt;
 	uint8_t orphan;  /* 1: no key has it any more, it goes with the last pin */
-	uint8_t settled; /* 1: it has nothing that could be forgotten (kvs_shard_settled) */
+	uint8_t settled; /* 1: it has nothing that could be forgotten (kvs_forget_small) */
 	uint8_t tree;    /* 1: its state is the root of a tree, and a view of it lies behind it */
 	uint8_t written; /* when (kvs_recent.h) */
 	uint8_t bytes[]; /* an envelope, as aligned as the heap's blocks */

@@ -27,7 +27,6 @@
 #include "envelope.h"
 #include "lattice.h"
 #include "microburst/error.h"
-#include "settle.h"
 #include "treeval.h"
 #include "view.h"
 
@@ -547,38 +546,15 @@ kvs_shard_merge_value(struct kvs_shard *s, struct slice key, struct kvs_value *v
 	return merge_end(s, k, side, false);
 }
 
-/* -------------------------------------------------------------------- settling */
-
 int
-kvs_shard_settled(struct kvs_shard *s, const struct kvs_key *k, uint32_t writers_max,
-		  struct kvs_value **ret)
+kvs_shard_value_merge(struct kvs_shard *s, struct kvs_value **v, struct slice delta)
 {
-	/* All owners and caches agree on the value first: it does not matter how old it is. */
-	const struct hlc_time any_time = { UINT64_MAX };
-	struct wbuf out = wbuf_init(s->scratch, KVS_STEP_BYTES);
-	struct kvs_value *v = value_of(s, k);
-	struct slice stored = kvs_value_slice(v);
-	int side = LATTICE_LEFT;
+	struct kvs_key none = { .value = kvs_ref_of(s->base, *v) };
+	int side = merge_into(s, &none, delta);
 
-	*ret = NULL;
-	if (v->settled == 0 && kvs_value_bytes(v) <= KVS_STEP_BYTES) {
-		side = settle_items(stored, any_time, &out);
-		if (side == LATTICE_LEFT) {
-			side = settle_writers(stored, writers_max, any_time, &out);
-		}
-	}
-	if (side != LATTICE_MIXED) {
-		v->settled = 1;
-		return 0;
-	}
-	room_for_less(&s->room);
-	*ret = kvs_shard_value_make(s, wbuf_slice(&out));
-	room_for(&s->room, slice_of(NULL, 0));
-	if (*ret == NULL) {
-		return MB_ERR_NO_MEMORY;
-	}
-	(*ret)->settled = 1;
-	return 0;
+	side = side == LATTICE_RIGHT ? key_store(s, &none, delta) : side;
+	*v = value_of(s, &none);
+	return side < 0 ? side : 0;
 }
 
 void

@@ -123,16 +123,7 @@ struct kvs_value *kvs_shard_pin_key(struct kvs_shard *s, struct kvs_key *k);
  * is released. */
 void kvs_shard_remove(struct kvs_shard *s, struct kvs_key *k);
 
-/* kvs_shard_settled makes what is left of a key's value without what no reader is shown
- * (settle.h), of which all is forgotten that may be; writers_max as there. It is the caller's, who
- * gives it to the key by kvs_shard_take or up by kvs_shard_value_free.
- *
- * Returns:   0; *ret is NULL when there is nothing to forget, or when it is longer than
- *            KVS_STEP_BYTES (kvs_forget.h); MB_ERR_NO_MEMORY.
- * Cost:      a look at each item, once for a value.
- */
-int kvs_shard_settled(struct kvs_shard *s, const struct kvs_key *k, uint32_t writers_max,
-		      struct kvs_value **ret);
+/* kvs_shard_take gives a key a value in the place of the one that it has. */
 void kvs_shard_take(struct kvs_shard *s, struct kvs_key *k, struct kvs_value *v);
 
 /* kvs_shard_first, kvs_shard_next: all keys, in order; NULL behind the last. */
@@ -169,6 +160,10 @@ int kvs_shard_replace(struct kvs_shard *s, struct kvs_key *k, struct slice delta
 struct kvs_value *kvs_shard_value_alloc(struct kvs_shard *s, size_t len);
 void kvs_shard_value_free(struct kvs_shard *s, struct kvs_value *v);
 int kvs_shard_merge_value(struct kvs_shard *s, struct slice key, struct kvs_value *v);
+
+/* kvs_shard_value_merge merges a delta, a checked flat envelope, into a value that no key has, and
+ * that nobody reads: *v is the result. Returns: as kvs_shard_merge. */
+int kvs_shard_value_merge(struct kvs_shard *s, struct kvs_value **v, struct slice delta);
 
 /* kvs_shard_value_make makes a value of bytes from outside of the shard's values: a tree, if they
  * are a large collection. kvs_shard_value_tree makes one of an edit, which ends here.

@@ -262,6 +262,7 @@ kvs_tile_housekeeping(void *ctx, uint64_t now_ns)
 		{ METRIC_kvs_drop_agreed, t->core.drops.stats.dropped },
 		{ METRIC_kvs_drop_refused, t->core.drops.stats.kept },
 		{ METRIC_kvs_drop_settled, t->core.drops.stats.settled },
+		{ METRIC_kvs_drop_mark, t->core.drops.stats.marks },
 		{ METRIC_kvs_change_told, ch->told },
 		{ METRIC_kvs_change_told_size, ch->told_bytes },
 		{ METRIC_kvs_change_pushed, ch->pushed },

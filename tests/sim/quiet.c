@@ -231,7 +231,7 @@ check_owners(struct sim *s, struct slice key)
 		if (v != NULL && kvs_forget_large(v, large)) { /* a few marks stay */
 			none(s, i == 0 && v->settled == 0 && kvs_forget_worth(v),
 			     "O8: much of what was removed is still remembered");
-		} else if (k != NULL && kvs_shard_settled(shard, k, UINT32_MAX, &settled) == 0 &&
+		} else if (k != NULL && kvs_forget_small(shard, k, UINT32_MAX, &settled) == 0 &&
 			   settled != NULL) {
 			none(s, 1, "O8: what was removed is still remembered");
 			kvs_shard_value_free(shard, settled);

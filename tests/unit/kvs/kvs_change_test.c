@@ -268,6 +268,54 @@ a_tree_travels(void **state)
 	world_end(w);
 }
 
+/* What many write to a large collection while an owner does not answer is told as what it is, not
+ * as all of the collection; and once more, with what came since, to one that could not take it. */
+static void
+a_long_delta_travels(void **state)
+{
+	enum { CNT = 12000, MORE = 3000 };
+	struct world *w = world_make(2, 2, 0, 16 << 20);
+	uint32_t at = world_owner(w, KEY, 0);
+	struct kvs_core *other = &w->tile[1 - at].core;
+	uint64_t merged_cnt, again;
+	uint32_t free_cnt;
+	char member[64];
+	struct envelope e;
+
+	(void)state;
+	for (uint32_t i = 0; i < CNT + MORE; i++) {
+		w->cut = i >= CNT;
+		w->values.len = 0;
+		snprintf(member, sizeof(member), "a member of some length, number %u", i);
+		world_merge(w, at, GUEST, KEY, world_member(w, member), KVS_ACK_ONE);
+		merged(w, GUEST, 0);
+		if (i % 100 == 99) {
+			world_move(w, WORLD_PERIOD_NS);
+		}
+	}
+	merged_cnt = other->shard->stats.merged;
+	assert_int_equal(kvs_core_busy(&w->tile[at].core), 1);
+	/* It has no change to spare, and refuses; what comes meanwhile is joined to the rest. */
+	again = w->tile[at].core.changes.stats.again;
+	free_cnt = other->changes.free_cnt;
+	other->changes.free_cnt = 0;
+	w->cut = false;
+	world_move(w, 2 * WORLD_PERIOD_NS);
+	world_merge(w, at, GUEST, KEY, world_member(w, "late"), KVS_ACK_ONE);
+	merged(w, GUEST, 0);
+	world_move(w, 2 * WORLD_PERIOD_NS);
+	other->changes.free_cnt = free_cnt;
+	assert_true(w->tile[at].core.changes.stats.again > again);
+	world_move(w, 10 * WORLD_PERIOD_NS);
+	print_message("%u members in %u: in %u pieces\n", MORE, CNT,
+		      (uint32_t)(other->shard->stats.merged - merged_cnt));
+	assert_in_range(other->shard->stats.merged - merged_cnt, 1, MORE / 20);
+	assert_true(treeval_equal(world_has(w, 1 - at, KEY), world_has(w, at, KEY)));
+	assert_int_equal(envelope_open(world_has(w, 1 - at, KEY), &e), 0);
+	assert_int_equal(gset_cnt(e.state), CNT + MORE + 1);
+	world_end(w);
+}
+
 /* Writes that are concurrent at all owners, of which each hears of the others. */
 static void
 all_owners_write(void **state)
@@ -448,6 +496,7 @@ main(void)
 		cmocka_unit_test(once_a_period),
 		cmocka_unit_test(deltas_travel),
 		cmocka_unit_test(a_tree_travels),
+		cmocka_unit_test(a_long_delta_travels),
 		cmocka_unit_test(all_owners_write),
 		cmocka_unit_test(acknowledgements),
 		cmocka_unit_test(not_an_owner),

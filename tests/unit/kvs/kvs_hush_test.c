@@ -59,12 +59,34 @@ gets_wait_until_released(void **state)
 	assert_false(kvs_hush_quiet(&h)); /* too late */
 }
 
+/* What comes to something may take its time; not any. */
+static void
+goes_on(void **state)
+{
+	struct kvs_hush_wait got[KVS_CACHE_MAX];
+	struct kvs_key key = { .held = 1 };
+	struct kvs_hush h;
+
+	(void)state;
+	kvs_hush_init(&h);
+	kvs_hush_begin(&h, &key, CACHE(0), 5);
+	kvs_hush_answered(&h, KVS_LISTENER_CACHE(0), 0);
+	kvs_hush_go_on(&h, 5 + KVS_HUSH_NS / 2);
+	assert_int_equal(h.until_ns, 5 + KVS_HUSH_NS / 2 + KVS_HUSH_NS);
+	kvs_hush_go_on(&h, KVS_HUSH_MAX_NS);
+	assert_int_equal(h.until_ns, 5 + KVS_HUSH_MAX_NS);
+	assert_int_equal(kvs_hush_release(&h, got), 0);
+	kvs_hush_go_on(&h, KVS_HUSH_MAX_NS);
+	assert_false(kvs_hush_quiet(&h)); /* nobody waits any more */
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_agree_or_it_is_over),
 		cmocka_unit_test(gets_wait_until_released),
+		cmocka_unit_test(goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -619,6 +619,7 @@ all_marks_but_one(void **state)
 	grown_release(&w, &t);
 	while (grove_sweep(&w.g, 100)) {
 	}
+	INSIST(next.view.root != NULL);
 	assert_int_equal(next.view.root->cnt, 1);
 	assert_true(heap_used_bytes(w.heap) < 1024);
 	grown_release(&w, &next);
