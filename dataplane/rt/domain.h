@@ -234,8 +234,8 @@ domain_idle(struct domain *d)
 
 /* What a wait is for. The daemon, if it uses this cpu too, says nothing before it has it: who
  * awaits its answer yields; who has answered it, and awaits what it asks next, yields as long as
- * somebody takes the cpu, and sleeps when a yield comes back at once: as long as the kernel owes him
- * time, he would keep the cpu from it. */
+ * somebody takes the cpu, and sleeps when a yield comes back at once: as long as the kernel owes
+ * him time, he would keep the cpu from it. */
 enum domain_await {
 	AWAIT_ANY,
 	AWAIT_DAEMON,
