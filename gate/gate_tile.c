@@ -516,6 +516,12 @@ gate_arm(void *ctx, bool up)
 	stream_sleepy(g->stream, up);
 }
 
+static bool
+gate_awaits(void *ctx)
+{
+	return gate_direct_awaits(ctx);
+}
+
 static uint64_t
 timer_of_rest(const struct gate *g)
 {
@@ -556,6 +562,7 @@ const struct tile_ops gate_tile_ops = {
 	.poll = gate_poll,
 	.housekeeping = gate_housekeeping,
 	.arm = gate_arm,
+	.awaits = gate_awaits,
 	.next_timer_ns = gate_next_timer,
 	.drain = gate_drain,
 };

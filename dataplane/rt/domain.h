@@ -233,8 +233,9 @@ domain_idle(struct domain *d)
 }
 
 /* What a wait is for. The daemon, if it uses this cpu too, says nothing before it has it: who
- * awaits its answer yields; who has answered it, and awaits what it asks next, sleeps at once: a
- * yield would come back to him as long as the kernel owes him time, as it does to who slept. */
+ * awaits its answer yields; who has answered it, and awaits what it asks next, yields as long as
+ * somebody takes the cpu, and sleeps when a yield comes back at once: as long as the kernel owes
+ * him time, he would keep the cpu from it. */
 enum domain_await {
 	AWAIT_ANY,
 	AWAIT_DAEMON,

@@ -339,12 +339,12 @@ spin_end(struct lcore *l)
 	l->awaited = false;
 }
 
-/* After a pass with work. Who shares the cpu waits for what was made of what has come now: one more
- * look before he gets it would be time of his. */
+/* After a pass with work. Who shares the cpu is awaited, or waits for what was made of what has
+ * come now: one more look before he gets it would be time of his. */
 static void
 hand_over(struct lcore *l)
 {
-	if (unlikely(l->awaited) && !tiles_await(l)) {
+	if (l->cfg.await_ns == 0 ? tiles_await(l) : unlikely(l->awaited) && !tiles_await(l)) {
 		l->awaited = false;
 		sched_yield();
 	}

@@ -114,5 +114,7 @@ int gate_direct_send(struct gate *g, struct gate_call *call, struct channel *ch)
 void gate_direct_over(struct gate *g, struct gate_call *call);
 /* gate_direct_poll takes answers, and what ctl says. Returns: whether there was anything. */
 bool gate_direct_poll(struct gate *g);
+/* gate_direct_awaits tells whether executors are at calls, and nothing else is asked of anybody. */
+bool gate_direct_awaits(const struct gate *g);
 
 #endif

@@ -389,3 +389,16 @@ gate_direct_poll(struct gate *g)
 	}
 	return busy;
 }
+
+bool
+gate_direct_awaits(const struct gate *g)
+{
+	uint32_t out = 0;
+
+	for (uint64_t left = g->inner.direct; left != 0; left &= left - 1) {
+		uint32_t port = PORT_DIRECT_FIRST + (uint32_t)__builtin_ctzll(left);
+
+		out += g->direct.out[g->inner.ch[port].proc];
+	}
+	return out > 0 && out == g->under_way;
+}

@@ -3,7 +3,9 @@
  * Method: the process under test alone (test_domain.h), with a thread beside it on its cpu. */
 #include <pthread.h>
 #include <sched.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "test_cmocka.h"
 #include "test_domain.h"
@@ -34,6 +36,16 @@ teardown(void **state)
 	(void)state;
 	test_domain_end(&t);
 	return 0;
+}
+
+/* This program's, in place of the C library's. */
+static _Thread_local uint64_t yield_cnt;
+
+int
+sched_yield(void)
+{
+	yield_cnt++;
+	return (int)syscall(SYS_sched_yield);
 }
 
 static void
@@ -125,6 +137,57 @@ other_runs(void *ctx)
 	return NULL;
 }
 
+/* Starts the other one on this thread's cpu. */
+static pthread_t
+other_start(cpu_set_t *ret_were)
+{
+	cpu_set_t one;
+	pthread_t thread;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(*ret_were), ret_were), 0);
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	other.hog = other.end = false;
+	assert_int_equal(pthread_create(&thread, NULL, other_runs, NULL), 0);
+	return thread;
+}
+
+static void
+other_stop(pthread_t thread, const cpu_set_t *were)
+{
+	other.end = true;
+	pthread_join(thread, NULL);
+	sched_setaffinity(0, sizeof(*were), were);
+}
+
+/* The daemon, which looks and yields, has the next call soon: who slept would have to be woken. */
+static void
+who_has_answered_the_daemon_takes_turns_with_it(void **state)
+{
+	struct channel *ch;
+	struct desc m;
+	uint64_t most = 0;
+	cpu_set_t were;
+	pthread_t thread;
+
+	(void)state;
+	d->welcome.spin_ns = NS_PER_S;
+	d->welcome.is_executor = true;
+	memset(d->welcome.cpu_daemon, 0xff, sizeof(d->welcome.cpu_daemon));
+	thread = other_start(&were);
+	for (uint32_t i = 0; i < 2000 && most < 10; i++) {
+		uint64_t from = yield_cnt;
+
+		assert_int_equal(domain_wait(d, AWAIT_DAEMON_NEXT,
+					     timebase_now_ns(timebase_real()) + NS_PER_MS, &m, &ch),
+				 0);
+		most = MAX(most, yield_cnt - from);
+	}
+	other_stop(thread, &were);
+	assert_true(most >= 10);
+}
+
 /* Waits a millisecond at a time until the other has had enough turns in one of them. Returns:
  * whether he had; where the machine is busy, many waits have a third one on the cpu. */
 static bool
@@ -152,18 +215,13 @@ wait_with_other(uint32_t enough)
 static void
 an_executor_gives_its_cpu_to_a_guest_and_not_to_a_hog(void **state)
 {
-	cpu_set_t were, one;
+	cpu_set_t were;
 	pthread_t thread;
 
 	(void)state;
-	assert_int_equal(sched_getaffinity(0, sizeof(were), &were), 0);
-	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
-	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
 	d->welcome.spin_ns = NS_PER_S;
 	d->welcome.is_executor = true;
-	other.hog = other.end = false;
-	assert_int_equal(pthread_create(&thread, NULL, other_runs, NULL), 0);
+	thread = other_start(&were);
 	assert_true(wait_with_other(100));
 
 	other.hog = true;
@@ -171,9 +229,7 @@ an_executor_gives_its_cpu_to_a_guest_and_not_to_a_hog(void **state)
 		wait_with_other(0);
 	}
 	assert_true(d->give_skip > 0);
-	other.end = true;
-	pthread_join(thread, NULL);
-	sched_setaffinity(0, sizeof(were), &were);
+	other_stop(thread, &were);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -184,6 +240,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(who_spun_in_vain_does_without_it_for_some_waits),
 		TEST(who_has_answered_the_daemon_leaves_it_the_cpu),
+		TEST(who_has_answered_the_daemon_takes_turns_with_it),
 		TEST(an_executor_gives_its_cpu_to_a_guest_and_not_to_a_hog),
 	};
 

@@ -413,7 +413,7 @@ struct asker {
 	uint32_t poll_cnt;
 	bool awaits;
 	uint64_t yields_then;
-	_Atomic uint64_t answered, yielded;
+	_Atomic uint64_t answered, yielded, given;
 };
 
 static int
@@ -425,7 +425,11 @@ asker_poll(void *ctx, uint64_t now_ns)
 	switch (turn) {
 	case 0:
 		a->awaits = true;
+		a->yields_then = yield_cnt;
 		return 1;
+	case 1:
+		a->given += yield_cnt > a->yields_then;
+		return 0;
 	case 10:
 		a->awaits = false;
 		a->yields_then = yield_cnt;
@@ -467,6 +471,26 @@ who_shares_the_cpu_has_it_as_soon_as_the_awaited_is_there(void **state)
 	until(&asker.answered, 100);
 	assert_int_equal(runner_end(&one), MB_OK);
 	assert_int_equal(asker.yielded, asker.answered);
+	assert_int_equal(asker.given, 0);
+}
+
+static void
+who_is_awaited_on_this_cpu_has_it_at_once(void **state)
+{
+	struct token token = { .free = false };
+	struct asker asker = { 0 };
+
+	one.cfg.spin_ns = 60 * NS_PER_S;
+	one.cfg.await_ns = 0;
+	one.cfg.spin_try = token_try;
+	one.cfg.spin_release = token_release;
+	one.cfg.spin_ctx = &token;
+	assert_int_equal(lcore_create(&one.cfg, &one.lcore), MB_OK);
+	lcore_tile_add(one.lcore, &asker_ops, &asker, NULL);
+	runner_start(&one);
+	until(&asker.answered, 100);
+	assert_int_equal(runner_end(&one), MB_OK);
+	assert_in_range(asker.given, asker.answered, asker.answered + 1);
 }
 
 static void
@@ -670,6 +694,7 @@ main(void)
 		cmocka_unit_test_setup(without_the_token_it_yields, fresh),
 		cmocka_unit_test_setup(the_token_is_held_to_spin_and_given_back_to_sleep, fresh),
 		cmocka_unit_test_setup(what_is_awaited_is_looked_for_a_while, fresh),
+		cmocka_unit_test_setup(who_is_awaited_on_this_cpu_has_it_at_once, fresh),
 		cmocka_unit_test_setup(who_shares_the_cpu_has_it_as_soon_as_the_awaited_is_there,
 				       fresh),
 		cmocka_unit_test_setup(whom_this_cpu_is_needed_for_is_not_awaited, fresh),
