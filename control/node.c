@@ -448,6 +448,7 @@ node_kvs_tile(struct node *n, uint32_t i)
 		.idx = i,
 		.lcore = n->lcore[n->topo->tile[topo_tile_find(n->topo, TILE_KVS, i)].lcore],
 		.bytes = n->params.kvs_bytes / n->params.kvs_tiles & ~(size_t)4095,
+		.ahead_bytes = n->params.kvs_ahead / n->params.kvs_tiles,
 		.seed = rng_u64(&n->rng),
 		.ring = n->ring,
 		.kvs_cnt = n->params.kvs_tiles,

@@ -269,7 +269,7 @@ pages_take(struct heap *h, uint32_t cnt, enum runs_end end, uint32_t leave)
 			h->free_cnt -= cnt;
 			held_set(h, page, cnt, true);
 			if (h->held_cnt != before) {
-				h->grown[end] = end == RUNS_LOW ? page + cnt : page;
+				h->edge[end] = end == RUNS_LOW ? page + cnt : page;
 			}
 		}
 	}
@@ -501,9 +501,7 @@ heap_init(void *mem, size_t bytes)
 		};
 	}
 	h->free_cnt = (uint32_t)page_cnt;
-	for (unsigned end = RUNS_LOW; end <= RUNS_HIGH; end++) {
-		h->grown[end] = h->ahead[end] = PAGE_NONE;
-	}
+	h->edge[RUNS_HIGH] = h->ahead[RUNS_HIGH] = (uint32_t)page_cnt;
 	h->magic = HEAP_MAGIC;
 	return h;
 }
@@ -621,6 +619,16 @@ heap_idle_bytes(const struct heap *h)
 	return (size_t)(h->held_cnt - (h->runs.page_cnt - h->free_cnt)) * HEAP_PAGE;
 }
 
+/* Both ends grow into these pages again before they go on. */
+static void
+edges_back(struct heap *h, uint32_t from, uint32_t to)
+{
+	h->edge[RUNS_LOW] = MIN(h->edge[RUNS_LOW], from);
+	h->ahead[RUNS_LOW] = MIN(h->ahead[RUNS_LOW], from);
+	h->edge[RUNS_HIGH] = MAX(h->edge[RUNS_HIGH], to);
+	h->ahead[RUNS_HIGH] = MAX(h->ahead[RUNS_HIGH], to);
+}
+
 bool
 heap_trim(struct heap *h, size_t bytes)
 {
@@ -638,6 +646,7 @@ heap_trim(struct heap *h, size_t bytes)
 		if (to > from) {
 			madvise(heap_span(h, from), (size_t)(to - from) * HEAP_PAGE, MADV_DONTNEED);
 			held_set(h, from, to - from, false);
+			edges_back(h, from, to);
 		}
 		cnt += MAX(to - from, 1U);
 		h->trim_at = MAX(to, from + 1);
@@ -649,41 +658,42 @@ heap_trim(struct heap *h, size_t bytes)
 	return false;
 }
 
-/* The large page behind one that is more than half taken up to `at`, or before one that is so from
- * `at` on; or the one that ends, or begins, just there. */
+/* Where the next large page begins that was not named, less than `bytes` from the edge; or 0. */
 static uintptr_t
-large_page_next(uintptr_t at, enum runs_end end)
+ahead_next(const struct heap *h, enum runs_end end, size_t bytes)
 {
-	const size_t half = HEAP_AHEAD_BYTES / 2;
+	const uintptr_t from = (uintptr_t)h->page, to = from + heap_capacity_bytes(h);
+	const uintptr_t edge = from + (uintptr_t)h->edge[end] * HEAP_PAGE;
+	const uintptr_t ahead = from + (uintptr_t)h->ahead[end] * HEAP_PAGE;
+	uintptr_t at;
 
-	return end == RUNS_LOW ? ALIGN_UP(at + half, HEAP_AHEAD_BYTES) - HEAP_AHEAD_BYTES
-			       : (at - half) & ~(uintptr_t)(HEAP_AHEAD_BYTES - 1);
+	if (end == RUNS_LOW) {
+		at = ALIGN_UP(MAX(edge, ahead), HEAP_AHEAD_BYTES);
+		return at - edge < bytes && at + HEAP_AHEAD_BYTES <= to ? at : 0;
+	}
+	at = MIN(edge, ahead) & ~(uintptr_t)(HEAP_AHEAD_BYTES - 1);
+	return edge - at < bytes && at >= from + HEAP_AHEAD_BYTES ? at - HEAP_AHEAD_BYTES : 0;
+}
+
+bool
+heap_lacks(const struct heap *h, size_t bytes)
+{
+	return ahead_next(h, RUNS_LOW, bytes) != 0 || ahead_next(h, RUNS_HIGH, bytes) != 0;
 }
 
 void *
-heap_ahead(struct heap *h)
+heap_ahead(struct heap *h, size_t bytes)
 {
-	const uintptr_t from = (uintptr_t)h->page, to = from + heap_capacity_bytes(h);
+	uintptr_t at = ahead_next(h, RUNS_LOW, bytes);
 
-	for (unsigned end = RUNS_LOW; end <= RUNS_HIGH; end++) {
-		uint32_t grown = h->grown[end], page;
-		uintptr_t at, next;
-
-		if (likely(grown == PAGE_NONE)) {
-			continue;
-		}
-		h->grown[end] = PAGE_NONE;
-		at = from + (uintptr_t)grown * HEAP_PAGE;
-		next = large_page_next(at, end);
-		if (next < from || next + HEAP_AHEAD_BYTES > to ||
-		    (end == RUNS_LOW ? next < at : next + HEAP_AHEAD_BYTES > at)) {
-			continue;
-		}
-		page = (uint32_t)((next - from) / HEAP_PAGE);
-		if (page != h->ahead[end]) {
-			h->ahead[end] = page;
-			return (void *)next;
-		}
+	if (at != 0) {
+		h->ahead[RUNS_LOW] =
+			(uint32_t)((at + HEAP_AHEAD_BYTES - (uintptr_t)h->page) / HEAP_PAGE);
+		return (void *)at;
 	}
-	return NULL;
+	at = ahead_next(h, RUNS_HIGH, bytes);
+	if (at != 0) {
+		h->ahead[RUNS_HIGH] = (uint32_t)((at - (uintptr_t)h->page) / HEAP_PAGE);
+	}
+	return (void *)at;
 }

@@ -113,15 +113,19 @@ bool heap_trim(struct heap *h, size_t bytes);
 /* heap_capacity_bytes gives the largest object an empty heap can hold. */
 size_t heap_capacity_bytes(const struct heap *h);
 
-/* heap_ahead names the large page of memory that objects will come to lie in next: when more than
- * half of the one before it is taken. The system takes milliseconds to have one there; whoever asks
- * it for the page now, on another thread, does not wait for it then.
+/* heap_ahead names a large page of memory that objects will come to lie in soon: one that begins
+ * less than `bytes` from where the heap has grown to, at either end, and was not named yet. The
+ * system takes milliseconds to have one there; whoever asks it for the page now, on another
+ * thread, does not wait for it then.
  *
- * Returns:   where HEAP_AHEAD_BYTES begin, aligned to as many, all of the extent; NULL: none. None
- *            twice in a row. At most two are named without an allocation in between.
+ * Returns:   where HEAP_AHEAD_BYTES begin, aligned to as many, all of the extent; NULL: none. What
+ *            heap_trim gave back may be named again.
  */
 #define HEAP_AHEAD_BYTES ((size_t)2 << 20)
-void *heap_ahead(struct heap *h);
+void *heap_ahead(struct heap *h, size_t bytes);
+
+/* heap_lacks says whether heap_ahead would name one. */
+bool heap_lacks(const struct heap *h, size_t bytes);
 
 /* heap_check walks everything and stops the process at the first contradiction. For tests.
  *

@@ -73,8 +73,8 @@ struct heap {
 	uint32_t reserve_cnt; /* of them heap_alloc leaves */
 	uint32_t charged_cnt; /* of them everybody leaves */
 	uint32_t trim_at;     /* the page that heap_trim looks at next */
-	uint32_t grown[2];    /* by enum runs_end: where the last pages that were not held end, */
-	uint32_t ahead[2];    /* and where what heap_ahead named last begins; PAGE_NONE: nothing */
+	uint32_t edge[2];     /* by enum runs_end: where pages begin that are not held, */
+	uint32_t ahead[2];    /* and where those that heap_ahead has not named */
 	struct runs runs;
 	struct heap_class classes[HEAP_CLASS_CNT];
 };

@@ -590,6 +590,12 @@ lcore_populate(struct lcore *lcore, void *at, size_t bytes)
 	lcore_uring_populate(&lcore->uring, at, bytes);
 }
 
+uint64_t
+lcore_busy_ns(const struct lcore *lcore)
+{
+	return lcore->busy_ns;
+}
+
 struct io_uring *
 lcore_ring(struct lcore *lcore)
 {

@@ -202,6 +202,10 @@ struct io_uring_sqe *lcore_op_sqe(struct lcore *lcore, uint32_t op, uint64_t tok
  */
 void lcore_populate(struct lcore *lcore, void *at, size_t bytes);
 
+/* lcore_busy_ns says when a tile of the lcore last had work; before any has, when it began. Now, or
+ * a pass ago, while it works. Threads: owner, from its first poll on. */
+uint64_t lcore_busy_ns(const struct lcore *lcore);
+
 /* lcore_ring is the io_uring itself, to register buffers with. Threads: owner. */
 struct io_uring *lcore_ring(struct lcore *lcore);
 

@@ -19,6 +19,8 @@
 #define KVS_BURST 32
 /* Of the 65,530 mappings that a process has. */
 #define CUTS_MAX  16384
+/* Who has been idle for so long is taken to stay so while a large page is found. */
+#define QUIET_NS  (10 * NS_PER_MS)
 
 /* Between two kvs tiles: what both tell and answer, and six kinds of messages about keys that
  * go. */
@@ -31,6 +33,7 @@ struct kvs_tile {
 	void *mem;
 	struct pages *pages; /* of mem */
 	uint64_t heated, cooled;
+	uint64_t asked_ns; /* when memory ahead was asked for, while idle */
 	struct metrics_block metrics;
 };
 
@@ -177,13 +180,35 @@ kvs_tile_poll_tiles(struct kvs_tile *t)
 	return busy;
 }
 
-/* The first touch of a large page takes 0.5 ms, and 5 where the host has to find it. */
-static void
-kvs_tile_ahead(struct kvs_tile *t)
+/* At each end. A small shard has a small reserve. */
+static size_t
+ahead_bytes(const struct kvs_tile *t)
 {
-	void *at;
+	return MIN(t->cfg.ahead_bytes, t->cfg.bytes / 8) / 2;
+}
 
-	while ((at = heap_ahead(t->core.shard->heap)) != NULL) {
+static uint64_t
+quiet_at(const struct kvs_tile *t)
+{
+	return MAX(lcore_busy_ns(t->cfg.lcore), t->asked_ns) + QUIET_NS;
+}
+
+/* The first touch of a large page takes 0.2 ms, and 5 where the host has to find it; so long the
+ * kernel's worker has somebody's cpu, and that may be this one. So a reserve is filled while there
+ * is nothing to do, page by page; without any, the next page is asked for in time. */
+static void
+kvs_tile_ahead(struct kvs_tile *t, uint64_t now_ns, bool busy)
+{
+	struct heap *heap = t->core.shard->heap;
+	void *at = NULL;
+
+	if (busy) {
+		at = heap_ahead(heap, HEAP_AHEAD_BYTES / 2);
+	} else if (now_ns >= quiet_at(t)) {
+		at = heap_ahead(heap, ahead_bytes(t));
+		t->asked_ns = now_ns;
+	}
+	if (at != NULL) {
 		lcore_populate(t->cfg.lcore, at, HEAP_AHEAD_BYTES);
 	}
 }
@@ -196,9 +221,7 @@ kvs_tile_poll(void *ctx, uint64_t now_ns)
 
 	/* Last, so that what came in with this poll goes out with it. */
 	busy += kvs_core_poll(&t->core, now_ns);
-	if (busy != 0) {
-		kvs_tile_ahead(t);
-	}
+	kvs_tile_ahead(t, now_ns, busy != 0);
 	return busy + kvs_shard_trim(t->core.shard);
 }
 
@@ -207,7 +230,9 @@ kvs_tile_next_timer(void *ctx)
 {
 	struct kvs_tile *t = ctx;
 
-	return kvs_core_timer(&t->core);
+	uint64_t at_ns = kvs_core_timer(&t->core);
+
+	return heap_lacks(t->core.shard->heap, ahead_bytes(t)) ? MIN(at_ns, quiet_at(t)) : at_ns;
 }
 
 struct metrics_block *

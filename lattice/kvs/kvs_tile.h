@@ -23,6 +23,7 @@ struct kvs_tile_cfg {
 	uint32_t idx;
 	struct lcore *lcore;         /* that runs it */
 	size_t bytes;                /* of the shard, at least KVS_SHARD_BYTES_MIN */
+	size_t ahead_bytes;          /* that are there before the shard grows into them */
 	uint64_t seed;               /* secret: where keys go in the index */
 	const struct hashring *ring; /* of this node alone, so far: its member 0 */
 	uint32_t kvs_cnt;

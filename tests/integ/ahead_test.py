@@ -4,13 +4,16 @@
 
 Goal:   memory that the store grows into is there before: a worker of the kernel's waited for it,
         and not the store.
-Method: a node that gets new keys until workers of its io_uring have had page faults. They have
-        nothing else to do in a node, and touch nothing by themselves.
+Method: page faults of the workers of a node's io_uring, which have nothing else to do in a node,
+        and touch nothing by themselves. A node without a reserve gets new keys until there are
+        some; one with a reserve has them when nobody has said a word, and again when new keys
+        have taken of it.
 """
 import os
 import platform
 import re
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
@@ -21,6 +24,8 @@ MICROBURST = sys.argv[1]
 AT_ONCE = 64
 KEYS = 200000   # of 1 KiB
 FAULTS = 3      # a large page each, or a small one
+RESERVE = 32    # large pages at both ends, MiB at each
+WAIT_S = 60
 
 
 def worker_faults(pid):
@@ -38,21 +43,46 @@ def worker_faults(pid):
 
 
 class Ahead(unittest.TestCase):
-    def test_the_store_does_not_wait_for_memory(self):
+    def node(self, *settings):
         version = tuple(map(int, re.match(r'(\d+)\.(\d+)', platform.release()).groups()))
         if version < (5, 14):
             self.skipTest('Linux before 5.14 finds no memory ahead')
-        node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', '--set', 'kvs.bytes=1g')
+        node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', '--set', 'kvs.bytes=1g',
+                    *(word for setting in settings for word in ('--set', setting)))
         self.addCleanup(node.remove)
+        return node
+
+    def write(self, c, first):
+        """AT_ONCE keys of 1 KiB, from that one on."""
+        for key in range(first, first + AT_ONCE):
+            c.say('SET', f'key:{key}', b'x' * 1024)
+        self.assertEqual([c.answer() for _ in range(AT_ONCE)], ['+OK'] * AT_ONCE)
+
+    def test_the_store_does_not_wait_for_memory(self):
+        node = self.node('kvs.ahead=0')
         c = Raw(port_of(node))
         self.addCleanup(c.close)
+        self.assertEqual(worker_faults(node.process.pid), 0)
         key = 0
         while worker_faults(node.process.pid) < FAULTS:
             self.assertLess(key, KEYS, 'all of it was found by whoever needed it')
-            for _ in range(AT_ONCE):
-                c.say('SET', f'key:{key}', b'x' * 1024)
-                key += 1
-            self.assertEqual([c.answer() for _ in range(AT_ONCE)], ['+OK'] * AT_ONCE)
+            self.write(c, key)
+            key += AT_ONCE
+
+    def faults_come(self, node, least):
+        end = time.monotonic() + WAIT_S
+        while worker_faults(node.process.pid) < least:
+            self.assertLess(time.monotonic(), end, worker_faults(node.process.pid))
+            time.sleep(0.02)
+
+    def test_an_idle_node_fills_its_reserve(self):
+        node = self.node(f'kvs.ahead={2 * RESERVE}m')    # half of it at each end
+        self.faults_come(node, RESERVE - 4)
+        c = Raw(port_of(node))
+        self.addCleanup(c.close)
+        for key in range(0, RESERVE // 2 << 10, AT_ONCE):
+            self.write(c, key)
+        self.faults_come(node, RESERVE + RESERVE // 4 - 2)
 
 
 if __name__ == '__main__':

@@ -505,6 +505,8 @@ free_pages_go_back_to_the_system(void **state)
 	munmap(mem, bytes);
 }
 
+#define LARGE HEAP_AHEAD_BYTES
+
 /* Takes pages one by one until a large page is named. */
 static uint8_t *
 ahead_after(struct heap *h, size_t bytes, uint8_t **ret_last)
@@ -512,12 +514,10 @@ ahead_after(struct heap *h, size_t bytes, uint8_t **ret_last)
 	void *at = NULL;
 
 	while (at == NULL && (*ret_last = heap_alloc(h, bytes)) != NULL) {
-		at = heap_ahead(h);
+		at = heap_ahead(h, LARGE / 2);
 	}
 	return at;
 }
-
-#define LARGE HEAP_AHEAD_BYTES
 
 static void
 the_next_large_page_is_named_when_half_of_one_is_taken(void **state)
@@ -533,12 +533,13 @@ the_next_large_page_is_named_when_half_of_one_is_taken(void **state)
 	(void)state;
 	assert_ptr_not_equal(mem, MAP_FAILED);
 	h = heap_init(from, 8 * LARGE);
-	assert_null(heap_ahead(h));
+	assert_ptr_equal(heap_ahead(h, LARGE / 2), from + 7 * LARGE); /* where the first will lie */
+	assert_null(heap_ahead(h, LARGE / 2));
 	for (size_t i = 1; i < 4;) { /* each once, in time and not before */
 		uint8_t *at;
 
 		assert_non_null(page[cnt] = heap_alloc(h, HEAP_PAGE));
-		at = heap_ahead(h);
+		at = heap_ahead(h, LARGE / 2);
 		if (at != NULL) {
 			assert_ptr_equal(at, from + i++ * LARGE);
 			assert_int_equal(at - page[cnt], LARGE / 2);
@@ -546,6 +547,7 @@ the_next_large_page_is_named_when_half_of_one_is_taken(void **state)
 		cnt++;
 	}
 	for (size_t i = 6; i > 4; i--) {
+		assert_false(heap_lacks(h, LARGE / 2));
 		assert_ptr_equal(ahead_after(h, piece, &last), from + i * LARGE);
 		assert_in_range(last - (from + i * LARGE), 3 * LARGE / 2 - piece,
 				3 * LARGE / 2 - 1);
@@ -553,7 +555,7 @@ the_next_large_page_is_named_when_half_of_one_is_taken(void **state)
 	/* Not what the heap has already; but what went back to the system, again. */
 	heap_free(h, last, piece);
 	assert_non_null(heap_alloc(h, piece));
-	assert_null(heap_ahead(h));
+	assert_null(heap_ahead(h, LARGE / 2));
 	for (size_t i = 0; i < cnt; i++) {
 		heap_free(h, page[i], HEAP_PAGE);
 	}
@@ -561,6 +563,52 @@ the_next_large_page_is_named_when_half_of_one_is_taken(void **state)
 	}
 	assert_ptr_equal(ahead_after(h, HEAP_PAGE, &last), from + LARGE);
 	munmap(mem, 9 * LARGE);
+}
+
+/* How many large pages are named; all lie between `from` and `to`, and each is named once. */
+static uint32_t
+ahead_cnt(struct heap *h, size_t bytes, const uint8_t *from, const uint8_t *to)
+{
+	uint64_t seen = 0;
+	uint32_t cnt = 0;
+
+	for (uint8_t *at; (at = heap_ahead(h, bytes)) != NULL; cnt++) {
+		size_t i = (size_t)(at - from) / LARGE;
+
+		assert_true(at >= from && at + LARGE <= to);
+		assert_int_equal(seen >> i & 1, 0);
+		seen |= UINT64_C(1) << i;
+	}
+	return cnt;
+}
+
+static void
+a_reserve_is_named_at_both_ends(void **state)
+{
+	uint8_t *mem = mmap(NULL, 33 * LARGE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *from = (uint8_t *)ALIGN_UP((uintptr_t)mem, LARGE), *to = from + 32 * LARGE;
+	struct heap *h;
+	uint8_t *high;
+
+	(void)state;
+	assert_ptr_not_equal(mem, MAP_FAILED);
+	h = heap_init(from, 32 * LARGE);
+	assert_false(heap_lacks(h, 0));
+	assert_int_equal(ahead_cnt(h, 3 * LARGE, from, to), 6);
+	assert_false(heap_lacks(h, 3 * LARGE));
+	/* What is taken of it is missing, at that end. */
+	assert_non_null(high = heap_alloc(h, 2 * LARGE));
+	assert_false(heap_lacks(h, LARGE));
+	assert_true(heap_lacks(h, 3 * LARGE));
+	assert_int_equal(ahead_cnt(h, 3 * LARGE, to - 5 * LARGE, to - 3 * LARGE), 2);
+	/* Behind what was given back nothing is missing yet; it is itself. */
+	heap_free(h, high, 2 * LARGE);
+	assert_false(heap_lacks(h, 3 * LARGE));
+	while (heap_trim(h, LARGE)) {
+	}
+	assert_int_equal(ahead_cnt(h, 3 * LARGE, to - 3 * LARGE, to), 3);
+	munmap(mem, 33 * LARGE);
 }
 
 static void
@@ -574,12 +622,15 @@ no_large_page_is_named_that_is_not_all_of_the_extent(void **state)
 	(void)state;
 	assert_ptr_not_equal(mem, MAP_FAILED);
 	h = heap_init(from, 2 * LARGE); /* one is, in its middle */
+	assert_ptr_equal(heap_ahead(h, LARGE / 2), from + LARGE - 4 * HEAP_PAGE); /* from behind */
 	assert_ptr_equal(ahead_after(h, HEAP_PAGE, &last), from + LARGE - 4 * HEAP_PAGE);
 	assert_null(ahead_after(h, HEAP_PAGE, &last));
 	assert_null(last); /* it is full */
 	h = heap_init(from, 2 * LARGE);
-	assert_null(ahead_after(h, 64U << 10, &last)); /* from behind it is begun at once */
-	assert_null(last);
+	for (uint32_t i = 0; i < 2; i++) { /* from each end */
+		assert_ptr_equal(heap_ahead(h, 9 * LARGE), from + LARGE - 4 * HEAP_PAGE);
+	}
+	assert_false(heap_lacks(h, 9 * LARGE));
 	munmap(mem, 4 * LARGE);
 }
 
@@ -604,6 +655,7 @@ main(void)
 		cmocka_unit_test(a_reserve_lasts_and_comes_back),
 		cmocka_unit_test(free_pages_go_back_to_the_system),
 		cmocka_unit_test(the_next_large_page_is_named_when_half_of_one_is_taken),
+		cmocka_unit_test(a_reserve_is_named_at_both_ends),
 		cmocka_unit_test(no_large_page_is_named_that_is_not_all_of_the_extent),
 	};
 
