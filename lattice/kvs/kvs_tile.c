@@ -86,6 +86,25 @@ kvs_tile_bring(void *ctx, uint8_t *at, uint8_t *from, size_t bytes)
 	return pages_bring(t->pages, at, from, bytes);
 }
 
+/* At each end. A small shard has a small reserve. */
+static size_t
+ahead_bytes(const struct kvs_tile *t)
+{
+	return MIN(t->cfg.ahead_bytes, t->cfg.bytes / 8) / 2;
+}
+
+/* The reserve is there when the node says that it is ready: what it has resident then is what it
+ * has without keys. Before Linux 5.14, pages come when they are touched. */
+static void
+reserve_fill(struct kvs_tile *t)
+{
+	void *at;
+
+	while ((at = heap_ahead(t->core.shard->heap, ahead_bytes(t))) != NULL) {
+		madvise(at, HEAP_AHEAD_BYTES, MADV_POPULATE_WRITE);
+	}
+}
+
 int
 kvs_tile_create(struct kvs_tile **ret, const struct kvs_tile_cfg *cfg)
 {
@@ -135,6 +154,7 @@ kvs_tile_create(struct kvs_tile **ret, const struct kvs_tile_cfg *cfg)
 	kvs_core_init(&t->core, kvs_shard_init(mem, cfg->bytes, cfg->seed), &core, &out);
 	t->core.shard->bring = kvs_tile_bring;
 	t->core.shard->bring_ctx = t;
+	reserve_fill(t);
 	*ret = t;
 	return 0;
 }
@@ -178,13 +198,6 @@ kvs_tile_poll_tiles(struct kvs_tile *t)
 		busy += (int)n;
 	}
 	return busy;
-}
-
-/* At each end. A small shard has a small reserve. */
-static size_t
-ahead_bytes(const struct kvs_tile *t)
-{
-	return MIN(t->cfg.ahead_bytes, t->cfg.bytes / 8) / 2;
 }
 
 static uint64_t
