@@ -565,8 +565,8 @@ gate_error_of(struct gate *g, struct gate_conn *c, int err)
 				  "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
 	case GATE_ERR_UNFIT:
 		return gate_error(g, c,
-				  "OOM the value is longer than cache.bytes; it can be deleted, or "
-				  "read with a larger one");
+				  "OOM the value is longer than cache.bytes, and this needs it "
+				  "there");
 	case GATE_ERR_KEY:
 		return gate_error_f(g, c, "ERR a key has 1 to %d bytes here", KEY_BYTES_MAX);
 	case GATE_ERR_FIELD:
