@@ -144,7 +144,7 @@ dpdk_send(void *carrier, uint32_t lane, struct seal *seal, const struct wire_hea
 	struct wire_addr to = d->server;
 
 	to.port = d->port[lane];
-	if (!net_io_send_from(&d->io, seal, &to, h, body)) {
+	if (!net_io_send_from(&d->io, seal, &to, h, body, false)) {
 		net_io_send(&d->io, seal, &to, h, body);
 	}
 }

@@ -265,6 +265,7 @@ flow_tx_send(struct flow_tx *t, const struct flow_name *n, struct flow_path *pat
 	uint32_t limit = MIN(MAX(window, 1u), (uint32_t)FLOW_SEGMENTS);
 	uint32_t top = bits_top(&t->came);
 	uint32_t end = t->granted;
+	bool held = false;
 
 	for (uint32_t i = 0; i + path->overtaken < top; i++) {
 		uint32_t off = t->acked + i * t->mss;
@@ -279,11 +280,19 @@ flow_tx_send(struct flow_tx *t, const struct flow_name *n, struct flow_path *pat
 		end = t->acked + limit * t->mss;
 	}
 	while (t->next < end) {
+		/* What tx_both sends does not stay. */
+		if (!held && n->hold != NULL && t->next >= t->first.len && end - t->next > t->mss) {
+			n->hold(n->ctx, true);
+			held = true;
+		}
 		if (!bits_has(&t->came, (t->next - t->acked) / t->mss)) {
 			tx_segment(t, n, path, t->next, now_ns);
 		}
 		t->next += MIN((uint32_t)t->mss, t->len - t->next);
 		t->due_ns = now_ns + flow_backoff(path, t->tries);
+	}
+	if (held) {
+		n->hold(n->ctx, false);
 	}
 }
 

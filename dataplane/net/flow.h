@@ -69,6 +69,9 @@ static_assert(FLOW_FORGET_NS > FLOW_FRESH_NS + FLOW_SILENCE_NS + FLOW_RTO_MAX_NS
  * datagram that cannot be sent now is dropped: it counts as lost on its way. */
 typedef void flow_send_fn(void *ctx, const struct wire_addr *to, const struct wire_head *h,
 			  const uint8_t *body);
+/* From `on` until it is told off, bodies that are sent stay where they are: they need not be copied
+ * before. */
+typedef void flow_hold_fn(void *ctx, bool on);
 
 /* The path between two ends: how long it takes, how much it carries. */
 struct flow_path {
@@ -127,6 +130,7 @@ struct flow_name {
 	uint32_t word; /* of segments */
 	struct wire_addr to;
 	flow_send_fn *send;
+	flow_hold_fn *hold; /* NULL: nobody would gain by it */
 	void *ctx;
 };
 

@@ -51,6 +51,7 @@ struct flow_serve_ops {
 	void *(*take)(void *ctx, size_t bytes, struct slice first);
 	/* What flow_serve_lend was lent is its owner's again. NULL for who never lends. */
 	void (*back)(void *ctx, const uint8_t *p);
+	flow_hold_fn *hold; /* or NULL */
 };
 
 struct flow_serve_cfg {

@@ -115,6 +115,14 @@ serve_segment(void *ctx, const struct wire_addr *to, const struct wire_head *h, 
 	flow_serve_send(ctx, to, h, body);
 }
 
+static void
+serve_hold(void *ctx, bool on)
+{
+	const struct flow_serve *s = ctx;
+
+	s->ops.hold(s->ops.ctx, on);
+}
+
 struct flow_name
 flow_serve_name(struct flow_serve *s, struct session *c, const struct slot *slot, uint8_t kind)
 {
@@ -126,6 +134,7 @@ flow_serve_name(struct flow_serve *s, struct session *c, const struct slot *slot
 				   .word = kind == WIRE_REPLY ? slot->took_us : 0,
 				   .to = c->addr,
 				   .send = serve_segment,
+				   .hold = s->ops.hold != NULL ? serve_hold : NULL,
 				   .ctx = s };
 }
 

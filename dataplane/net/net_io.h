@@ -54,10 +54,11 @@ struct net_io_ops {
 	void (*sum)(void *io, struct slice body);
 	void (*flush)(void *io);
 	/* Sends head and, behind it, a long body from where that is, at once; both are the
-	 * caller's again when it returns. Returns: false when this cannot: it is to be copied to a
-	 * room. NULL: never. */
+	 * caller's again when it returns. stays: the body is so only when flush returns, and may
+	 * go with others. Returns: false when this cannot: it is to be copied to a room. NULL:
+	 * never. */
 	bool (*send_from)(void *io, const struct wire_addr *to, struct slice head,
-			  struct slice body);
+			  struct slice body, bool stays);
 	/* The lcore is about to sleep, or awake: something that comes wakes it. */
 	void (*arm)(void *io, bool up);
 	/* How long the lcore may sleep although nothing would wake it: for what must be looked at;
@@ -83,7 +84,7 @@ struct net_io {
  * Returns: false: it is to be copied to a room. */
 static inline bool
 net_io_send_from(const struct net_io *io, const struct seal *seal, const struct wire_addr *to,
-		 const struct wire_head *h, const uint8_t *body)
+		 const struct wire_head *h, const uint8_t *body, bool stays)
 {
 	uint8_t head[WIRE_HEAD_BYTES];
 
@@ -91,7 +92,8 @@ net_io_send_from(const struct net_io *io, const struct seal *seal, const struct 
 		return false;
 	}
 	wire_write(head, h);
-	return io->ops->send_from(io->io, to, slice_of(head, sizeof(head)), slice_of(body, h->len));
+	return io->ops->send_from(io->io, to, slice_of(head, sizeof(head)), slice_of(body, h->len),
+				  stays);
 }
 
 /* net_io_send copies one to a room, and sends it from there. */

@@ -49,6 +49,7 @@ struct net_tile {
 	uint64_t now_ns, refused, forged;
 	bool started, failed, naps;
 	bool futex_out, futex_unknown;
+	bool hold, held; /* bodies stay where they are for now; some wait there for a burst */
 	_Alignas(8) uint8_t plain[WIRE_DATAGRAM_MAX];
 	uint8_t *drafted;             /* the body that tile_draft gave last */
 	uint8_t draft[WIRE_BODY_MAX]; /* of what will be sealed */
@@ -65,8 +66,22 @@ tile_send(void *ctx, const struct wire_addr *to, const struct wire_head *h, cons
 		t->io.ops->send(t->io.io, to, WIRE_HEAD_BYTES + (size_t)h->len);
 		return;
 	}
-	if (!net_io_send_from(&t->io, &t->seal, to, h, body)) {
+	if (net_io_send_from(&t->io, &t->seal, to, h, body, t->hold)) {
+		t->held |= t->hold;
+	} else {
 		net_io_send(&t->io, &t->seal, to, h, body);
+	}
+}
+
+static void
+tile_hold(void *ctx, bool on)
+{
+	struct net_tile *t = ctx;
+
+	t->hold = on;
+	if (!on && t->held) {
+		t->io.ops->flush(t->io.io);
+		t->held = false;
 	}
 }
 
@@ -146,8 +161,8 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 				     .taking_bytes = cfg->memory_bytes / 4 * 3,
 				     .datagram = (uint16_t)cfg->io.ops->datagram_max(cfg->io.io),
 				     .born_ns = timebase_now_ns(timebase_real()) };
-	struct flow_serve_ops ops = { tile_send,  tile_alloc, tile_free, tile_request,
-				      tile_draft, t,          tile_take, tile_back };
+	struct flow_serve_ops ops = { tile_send, tile_alloc, tile_free, tile_request, tile_draft,
+				      t,         tile_take,  tile_back, tile_hold };
 	int err = MB_ERR_NO_MEMORY;
 
 	if (t == NULL) {

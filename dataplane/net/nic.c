@@ -8,7 +8,7 @@
  * counted, and so sent again by flow, which knows whether anybody still wants it.
  *
  * A long body may be sent from where it is, if the device copies what it takes before it returns
- * (nic_port.c): as a frame's second piece, and at once, so that nobody has to keep it.
+ * (nic_port.c): as a frame's second piece; at once, unless its sender keeps it for a burst.
  *
  * Frames of others. With several queues a frame may come to another tile than the one whose port it
  * is for. It is handed on by a link, unread, and read there as if it had come there; when the link
@@ -47,6 +47,7 @@
 #define NAP_IDLE_NS  (2 * NS_PER_MS)
 #define GATE_TRIES   4096u
 #define TX_BYTES     (32U << 10) /* who gets so many begins with them while the next are made */
+#define KEPT_BYTES   (64U << 10) /* the same of bodies that are elsewhere */
 #define IDLE_NS      (20 * NS_PER_MS) /* nothing came for so long: it is idle */
 #define ANNOUNCE_CNT 3u /* RFC 5227: 2, 2 s apart, of who asked before whether it is free */
 #define ANNOUNCE_NS  (300 * NS_PER_MS)
@@ -177,12 +178,6 @@ nic_close(void *io)
 
 /* ----------------------------------------------------------------- receiving */
 
-static void
-nic_queue(struct nic *n, struct rte_mbuf *m)
-{
-	n->tx[n->tx_cnt++] = m;
-}
-
 /* A round of the gate is short: what is to be sent waits for it. */
 static noinline uint32_t
 send_gated(struct nic *n, uint32_t cnt)
@@ -222,6 +217,15 @@ nic_flush(void *io)
 	}
 	n->tx_cnt = 0;
 	n->tx_bytes = 0;
+}
+
+static void
+nic_queue(struct nic *n, struct rte_mbuf *m)
+{
+	if (n->tx_cnt == NIC_BURST) {
+		nic_flush(n);
+	}
+	n->tx[n->tx_cnt++] = m;
 }
 
 static bool
@@ -280,9 +284,6 @@ recv_one(struct nic *n, struct rte_mbuf *m, net_recv_fn *fn, void *ctx)
 		n->room = NULL;
 		answer->data_len = (uint16_t)answer_len;
 		answer->pkt_len = (uint32_t)answer_len;
-		if (n->tx_cnt == NIC_BURST) {
-			nic_flush(n);
-		}
 		nic_queue(n, answer);
 	}
 	if (unlikely(verdict != HOST_DATAGRAM)) {
@@ -391,9 +392,6 @@ nic_room(void *io, size_t len)
 {
 	struct nic *n = io;
 
-	if (n->tx_cnt == NIC_BURST) {
-		nic_flush(n);
-	}
 	if (n->room == NULL) {
 		n->room = rte_pktmbuf_alloc(n->port->pool);
 	}
@@ -449,7 +447,8 @@ nic_sum(void *io, struct slice body)
 }
 
 static bool
-nic_send_from(void *io, const struct wire_addr *to, struct slice head, struct slice body)
+nic_send_from(void *io, const struct wire_addr *to, struct slice head, struct slice body,
+	      bool stays)
 {
 	struct nic *n = io;
 	struct rte_mbuf *m[2];
@@ -482,9 +481,10 @@ nic_send_from(void *io, const struct wire_addr *to, struct slice head, struct sl
 		m[0]->next = m[1];
 		n->stats.tx++;
 	}
-	nic_flush(n); /* it goes behind what was sent before, and by itself: nic_port.c */
 	nic_queue(n, m[0]);
-	nic_flush(n);
+	if (!stays || (n->tx_bytes += m[0]->pkt_len) >= KEPT_BYTES) {
+		nic_flush(n);
+	}
 	return true;
 }
 
