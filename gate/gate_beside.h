@@ -119,12 +119,11 @@ struct gate_tally {
 
 /* The place of a connection among those that wait for an item. */
 struct gate_place {
-	bool taken;     /* since its command waited first, until that is over */
-	bool looking;   /* among those that were woken */
-	bool behind;    /* looking, and waits until one before it has chosen */
-	uint64_t seq;   /* who waits longest has the least */
-	uint64_t asked; /* marks of keys for which those before it were woken by it (K6) */
-	TAILQ_ENTRY(gate_conn) next_blocked, next_looking;
+	bool taken;   /* since its command waited first, until that is over */
+	bool looking; /* it was woken, or waits for a key before it can look */
+	bool other;   /* it saw something that is not for it */
+	uint64_t seq; /* who waits longest has the least */
+	TAILQ_ENTRY(gate_conn) next_blocked;
 	struct gate_stood stood;
 };
 
@@ -155,6 +154,8 @@ struct gate_ask;
 LIST_HEAD(gate_leavings, gate_conn);
 STAILQ_HEAD(gate_asks, gate_ask);
 
+#define GATE_ITEM_CNT 16
+
 /* What a gate knows of the others (gate_many.h). */
 struct gate_many {
 	struct gate_leavings leaving;
@@ -167,7 +168,10 @@ struct gate_many {
 	uint64_t stay_until_ns;               /* all connections go home */
 	struct gate_ask *stay;                /* home's: tells the others of it; */
 	bool stay_open, stay_due;             /* it is on its way; it changed meanwhile */
-	uint64_t gone_cnt, item_bits;         /* not told yet */
+	uint64_t gone_cnt;                    /* not told yet; */
+	uint32_t item_cnt;                    /* keys that got items: their hashes, */
+	uint64_t item[GATE_ITEM_CNT];
+	uint64_t item_bits; /* and bits of those that are too many */
 };
 
 /* ---- cmd_pubsub.c */

@@ -293,6 +293,9 @@ told(struct gate *g, uint32_t by, struct desc *d)
 	case GATE_GONE:
 		g->many.conn_cnt[by] -= (uint32_t)d->b;
 		break;
+	case GATE_ITEM:
+		gate_block_offer(g, d->b);
+		break;
 	case GATE_ITEMS:
 		gate_block_wake(g, d->b);
 		break;
@@ -315,15 +318,32 @@ gate_slow_send(struct gate *g, struct gate_slow *s)
 	}
 }
 
+static bool
+tell_home(struct gate *g, uint8_t kind, uint64_t what)
+{
+	struct desc d = { .kind = kind, .b = what };
+
+	if (link_free_cnt(g->cfg.to_gate[0]) < 4 * GATE_MOVE_OPEN) {
+		return false;
+	}
+	REQUIRE(link_send_sp(g->cfg.to_gate[0], &d, 1) == 1);
+	return true;
+}
+
 /* What home is told sooner or later. */
 static void
-tell_home(struct gate *g, uint8_t kind, uint64_t *what)
+tell_home_all(struct gate *g)
 {
-	struct desc d = { .kind = kind, .b = *what };
+	struct gate_many *m = &g->many;
 
-	if (*what != 0 && link_free_cnt(g->cfg.to_gate[0]) >= 4 * GATE_MOVE_OPEN) {
-		REQUIRE(link_send_sp(g->cfg.to_gate[0], &d, 1) == 1);
-		*what = 0;
+	if (m->gone_cnt != 0 && tell_home(g, GATE_GONE, m->gone_cnt)) {
+		m->gone_cnt = 0;
+	}
+	while (m->item_cnt > 0 && tell_home(g, GATE_ITEM, m->item[m->item_cnt - 1])) {
+		m->item_cnt--;
+	}
+	if (m->item_bits != 0 && tell_home(g, GATE_ITEMS, m->item_bits)) {
+		m->item_bits = 0;
 	}
 }
 
@@ -346,8 +366,7 @@ gate_many_poll(struct gate *g)
 	busy |= gate_ask_poll(g);
 	busy |= leaving_poll(g);
 	if (g->cfg.idx != 0) {
-		tell_home(g, GATE_GONE, &g->many.gone_cnt);
-		tell_home(g, GATE_ITEMS, &g->many.item_bits);
+		tell_home_all(g);
 	}
 	return busy;
 }
@@ -361,5 +380,5 @@ gate_many_due(const struct gate *g)
 		asks |= !STAILQ_EMPTY(&g->many.asks[i]);
 	}
 	return asks || !LIST_EMPTY(&g->many.leaving) || g->many.gone_cnt != 0 ||
-	       g->many.item_bits != 0;
+	       g->many.item_cnt != 0 || g->many.item_bits != 0;
 }

@@ -342,21 +342,20 @@ struct gate {
 	uint32_t slow_cnt; /* connections that owe */
 	struct gate_memory_all memory;
 	struct gate_conns ready;
-	struct gate_conns turned;  /* have more to do, but others come first: one a poll */
-	int32_t turn_left;         /* of GATE_TURN, of the connection at hand */
-	struct gate_conns starved; /* wait for room: of batches, fetches, calls, memory */
-	uint64_t foreign_ns;       /* when somebody who is no Redis client was logged */
-	uint64_t pause_until_ns;   /* by CLIENT PAUSE; 0: nothing is paused */
-	bool pause_all;            /* not only writes */
-	struct gate_conn *alone;   /* its transaction runs: no other command is begun; NULL */
-	uint32_t batch_cnt;        /* at their cache tiles, or on their way */
-	struct gate_blocked blocked, looking; /* for an item (gate_block.c) */
+	struct gate_conns turned;    /* have more to do, but others come first: one a poll */
+	int32_t turn_left;           /* of GATE_TURN, of the connection at hand */
+	struct gate_conns starved;   /* wait for room: of batches, fetches, calls, memory */
+	uint64_t foreign_ns;         /* when somebody who is no Redis client was logged */
+	uint64_t pause_until_ns;     /* by CLIENT PAUSE; 0: nothing is paused */
+	bool pause_all;              /* not only writes */
+	struct gate_conn *alone;     /* its transaction runs: no other command is begun; NULL */
+	uint32_t batch_cnt;          /* at their cache tiles, or on their way */
+	struct gate_blocked blocked; /* for an item (gate_block.c) */
 	struct gate_crowd crowd;
 	struct gate_conn *block_next; /* who looks in the next tick; NULL: the first */
 	uint64_t block_tick_ns, block_due_ns, block_seq; /* due: no time of any is over before */
 	uint64_t blocked_bits; /* of all that wait, and, for a turn of ticks, did */
 	uint64_t passed_bits;  /* of those before block_next */
-	uint32_t behind_cnt;
 	struct gate_topics topic_chain[GATE_CHAIN_CNT];
 	struct gate_topics topics[GATE_TOPIC_KINDS];
 	uint32_t topic_cnt[GATE_TOPIC_KINDS];

@@ -39,7 +39,8 @@ enum gate_msg {
 	GATE_MOVE,    /* word[0] the connection, word[1] its socket, sub the listener it came by */
 	GATE_MOVED,   /* word[0] the connection, err; if it is set, the socket is given back */
 	GATE_GONE,    /* gate -> home: b connections of its were closed */
-	GATE_ITEMS,   /* gate -> home: keys of these bits (b) got items */
+	GATE_ITEM,    /* gate -> home: the key of this hash (b) got items; */
+	GATE_ITEMS,   /* .. keys of these bits (b) */
 	GATE_SLOW,    /* gate -> home: word[0] a struct gate_slow, by malloc, the receiver's now */
 };
 

@@ -173,7 +173,6 @@ gate_create(struct gate **ret, const struct gate_cfg *cfg)
 	STAILQ_INIT(&g->turned);
 	STAILQ_INIT(&g->starved);
 	TAILQ_INIT(&g->blocked);
-	TAILQ_INIT(&g->looking);
 	gate_crowd_init(&g->crowd);
 	TAILQ_INIT(&g->tracks);
 	for (uint32_t i = 0; i < GATE_TILE_CNT_MAX; i++) {

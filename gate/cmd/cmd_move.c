@@ -120,9 +120,9 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 	uint64_t from_hash = hash_bytes(from.p, from.len), to_hash = hash_bytes(to.p, to.len);
 	struct gate_pop_walk walk = gate_pop_walk(from, from_end);
 	struct cache_value v, there;
-	struct list_item item;
+	struct list_item item, next;
 	struct gate_wants wants = { 0 };
-	bool apart, taken; /* by others, all of it */
+	bool apart, left, taken; /* by others, all of it */
 	int n, to_n = CACHE_HIT, code;
 
 	if (c->part != MOVE_TAKE) {
@@ -171,6 +171,7 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 	memcpy(id, item.id.p, LIST_ID_BYTES);
 	memcpy(c->keep, item.value.len != 0 ? item.value.p : (const uint8_t *)"", item.value.len);
 	c->keep_len = (uint32_t)item.value.len;
+	left = c->place.looking && gate_pop_next(g, v.state, &walk, &next);
 	gate_look_end(g, &v);
 	then.value = slice_of(c->keep, c->keep_len);
 	gate_held_begin(c);
@@ -183,7 +184,7 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 	if (n != 0 || apart) {
 		c->part_next = n == 0 ? MOVE_PUSH : MOVE_TAKE;
 		c->moves = n == 0 ? GATE_MOVES_APART : GATE_MOVES_NOT; /* M1 */
-		return gate_block_chosen(g, c, gate_held_end(g, c, n, 0));
+		return gate_block_chosen(g, c, from, left, gate_held_end(g, c, n, 0));
 	}
 	n = gate_write_op_after(g, c, &then);
 	if (n != 0) { /* none of the two, then */
@@ -192,7 +193,7 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 		return n == MB_ERR_FULL ? (int)GATE_WAIT : gate_error_of(g, c, n);
 	}
 	c->moves = GATE_MOVES_ONE;
-	return gate_block_chosen(g, c, gate_held_end(g, c, 0, 1));
+	return gate_block_chosen(g, c, from, left, gate_held_end(g, c, 0, 1));
 }
 
 static bool

@@ -49,6 +49,7 @@ many_take(struct gate *g, struct gate_conn *c, struct slice key, struct cache_va
 	  enum list_end end, uint32_t most, bool named)
 {
 	uint32_t cnt = 0;
+	bool left;
 	int err = 0;
 
 	gate_held_begin(c);
@@ -61,6 +62,7 @@ many_take(struct gate *g, struct gate_conn *c, struct slice key, struct cache_va
 		c->quiet = true;
 	}
 	err = items_take(g, c, key, v, end, most - c->part, &cnt);
+	left = c->place.looking && gate_pop_left(g, key, v->state, end);
 	gate_look_end(g, v);
 	if (err == MB_ERR_FULL && cnt > 0) {
 		c->part_next = c->part + cnt;
@@ -70,7 +72,7 @@ many_take(struct gate *g, struct gate_conn *c, struct slice key, struct cache_va
 	if (err == 0 && cnt == 0) { /* none is left for this part */
 		return GATE_DONE;
 	}
-	return gate_block_chosen(g, c, gate_held_end(g, c, err, cnt));
+	return gate_block_chosen(g, c, key, left, gate_held_end(g, c, err, cnt));
 }
 
 static int
@@ -138,6 +140,7 @@ pop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	struct cache_value v;
 	uint32_t idx, cnt;
 	double timeout_s;
+	bool left;
 	int err, code;
 
 	if (!gate_block_timeout(g, c, arg[arg_cnt - 1], &timeout_s)) {
@@ -150,8 +153,9 @@ pop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	gate_array(g, c, 2);
 	gate_bulk(g, c, arg[1 + idx]);
 	err = items_take(g, c, arg[1 + idx], &v, end, 1, &cnt);
+	left = c->place.looking && gate_pop_left(g, arg[1 + idx], v.state, end);
 	gate_look_end(g, &v);
-	return gate_block_chosen(g, c, gate_held_end(g, c, err, cnt));
+	return gate_block_chosen(g, c, arg[1 + idx], left, gate_held_end(g, c, err, cnt));
 }
 
 int

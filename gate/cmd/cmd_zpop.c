@@ -280,7 +280,7 @@ zpop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint
 	const struct oset_entry *e;
 	struct gate_walk now, *w;
 	double timeout_s;
-	bool one;
+	bool one, left;
 	int n, code;
 
 	if (!gate_block_timeout(g, c, arg[arg_cnt - 1], &timeout_s)) {
@@ -303,12 +303,13 @@ zpop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint
 		return not_picked(g, c, w, n);
 	}
 	one = takes_one(w, &t);
+	left = w->all > t.most; /* that nobody takes */
 	gate_held_begin(c);
 	gate_array(g, c, 3);
 	gate_bulk(g, c, arg[1 + c->step]);
 	n = entries_take(g, c, w, &t, e);
 	n = gate_held_end(g, c, n, (uint32_t)c->total_next);
-	return one ? gate_block_chosen(g, c, n) : n;
+	return one ? gate_block_chosen(g, c, t.key, left, n) : n;
 }
 
 int
@@ -334,7 +335,7 @@ zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
 	struct gate_walk now, *w;
 	struct gate_mpop m;
 	uint32_t cnt;
-	bool one;
+	bool one, left;
 	int err, code, n;
 
 	if (!gate_mpop(g, c, arg, arg_cnt, at, "min", "max", LATTICE_OSET, timeout, &m, &code)) {
@@ -357,6 +358,7 @@ zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
 		return not_picked(g, c, w, n);
 	}
 	one = takes_one(w, &t);
+	left = w->all > t.most; /* that nobody takes */
 	gate_held_begin(c);
 	if (c->part == 0) {
 		gate_array(g, c, 2);
@@ -373,7 +375,7 @@ zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
 	}
 	c->total_next = c->total;
 	n = gate_held_end(g, c, err, cnt);
-	return one ? gate_block_chosen(g, c, n) : n;
+	return one ? gate_block_chosen(g, c, t.key, left, n) : n;
 }
 
 int

@@ -1,44 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gate_block - commands that wait for an item: BLPOP and its kin
  *
- * A command that finds nothing takes its place in one list, who waits longest first. It looks again
- * when a client of this gate has put something under one of its keys (gate_crowd.h), and, as
- * functions write too, in the ticks, in turns. Looking is all that being woken means: two may be
- * woken for one item, and the one that comes too late waits on.
+ * A command that finds nothing takes its place in one list, who waits longest first. When one of
+ * its keys has got something, that is offered to the first of those that wait for it
+ * (gate_crowd.h), and it looks again. So one item costs one look, however many wait for it. As
+ * functions write too, some look in each tick, in turns, without an offer.
  *
- *	blocked ──an item, a tick──► looking ──chosen──► under way ──► over
- *	   ▲                         │     ▲                 │
- *	   ├──────nothing there──────┤     └─another was───── ┤
- *	   └──behind (still looking)─┘        faster
+ *	blocked ──an offer, a tick──► looking ──chosen──► under way ──► over
+ *	   ▲                          │     ▲                 │
+ *	   └──nothing there, or not───┘     └───another was───┘
+ *	      for it yet                            faster
  *
  *   K1  Who is blocked is waiting (N1) and not queued, and owns nothing but its place.
  *   K2  Its end was set when it waited first; it and the place are kept over all the looking, until
  *       the command is over (gate_conn_renew).
- *   K3  Those that look are in the order of their places. Who finds an item under a key for which
- *       one before it looks (its own key must be fetched, say) waits behind that one.
+ *   K3  An offer is at one of those that look, and ends when that one found nothing under the key,
+ *       or took the last of it. Else it goes on to the next one behind when the look is over,
+ *       whatever came of it: it chose, its keys have values of another type, it is answered with an
+ *       error, its time is over, or it is closed.
  *   K4  Who has chosen looks no more: others see what it takes (gate_pop.h), and pass over it. Who
  *       takes in a way that they cannot see looks until its command is over.
  *   K5  A place is taken with the first wait of any kind: also by who has not looked yet, as a key
  *       of its must be fetched. Else who came later, and has its keys here, would be before it.
- *   K6  An item is seen before those that wait for it are woken: its writer's batch is not over, it
- *       came by another gate, or a function wrote it. So who finds one wakes all before it that
- *       wait for its key, and goes behind them; for each key once (place.asked) until it finds
- *       nothing, or has chosen: those that cannot take the item (they want another type, or of
- *       their many keys one only has the same bit) keep it no longer than that.
- *       What is pushed between their look and its own it may take before them. Whose time is over
- *       looks a last time, and leaves what somebody before it may want.
+ *   K6  An item is seen before it is offered: its writer's batch is not over, it came by another
+ *       gate, or a function wrote it. So who finds one, and was not offered it, offers it to the
+ *       first of those before it that wait for its key, and waits. Who was offered it takes it: all
+ *       before it have had it, unless one of them looks again; then that one gets the offer.
+ *       Whose time is over looks a last time, and leaves what somebody before it may want.
  *
- * No wake is lost, as none is a token: all that wait for a key are woken, and each looks. Who goes
- * behind is woken again by the one it is behind, whatever becomes of that: it chooses, finds
- * nothing, is answered with an error, or is closed (looking_end, each time). So somebody finds each
- * item. But one that is overtaken may wait without end where its answer was sure: an error, as the
- * other list of a BLMOVE is of another type. For that are K3, K5 and K6. Of two that have both just
- * come, and neither seen to wait, the order is that in which their bytes are found.
+ * No item is left lying: a push offers it, or whoever finds it does, and who goes behind has given
+ * its offer to one before it, from where it comes back (K3). One that is overtaken may not wait
+ * without end where its answer was sure: an error, as the other list of a BLMOVE is of another
+ * type. For that are K3, K5 and K6. Of two that have both just come, and neither seen to wait, the
+ * order is that in which their bytes are found. Two things only a tick sees: what functions wrote,
+ * and what is left by who chose and was closed, if another gate was faster than its write.
  *
  * Rejected: a word from the cache tiles for each key that is waited for. It would be exact for
  * functions too, at the price of a table of keys in the tiles that every write looks into. That
  * each waits until the one before it is over, which would be exact for BLMOVE to the same list:
- * workers of one queue would take its items one round trip after the other.
+ * workers of one queue would take its items one round trip after the other. That all that wait for
+ * a key look, and those behind wait for those before: 5,000 looked for one item.
  */
 #include "gate_block.h"
 
@@ -68,54 +69,52 @@ gate_block_timeout(struct gate *g, struct gate_conn *c, struct slice word, doubl
 	return true;
 }
 
+static uint64_t
+hash_of(struct slice key)
+{
+	return hash_bytes(key.p, key.len);
+}
+
 /* ------------------------------------------------------------------------ places */
-
-static void
-looking_add(struct gate *g, struct gate_conn *c)
-{
-	struct gate_conn *before = TAILQ_LAST(&g->looking, gate_blocked);
-
-	while (before != NULL && before->place.seq > c->place.seq) { /* K3 */
-		before = TAILQ_PREV(before, gate_blocked, place.next_looking);
-	}
-	if (before != NULL) {
-		TAILQ_INSERT_AFTER(&g->looking, before, c, place.next_looking);
-	} else {
-		TAILQ_INSERT_HEAD(&g->looking, c, place.next_looking);
-	}
-	c->place.looking = true;
-}
-
-static void
-behind_set(struct gate *g, struct gate_conn *c, bool behind)
-{
-	g->behind_cnt += (uint32_t)behind - (uint32_t)c->place.behind;
-	c->place.behind = behind;
-}
 
 static void
 wake(struct gate *g, struct gate_conn *c)
 {
 	c->blocked = false;
-	behind_set(g, c, false);
-	if (!c->place.looking) {
-		looking_add(g, c);
-	}
+	c->place.looking = true;
 	gate_conn_ready(g, c);
 }
 
-/* It has chosen, or found nothing: who is behind it goes on. */
+/* Offers it to the first one of a walk that looks, or may. */
 static void
-looking_end(struct gate *g, struct gate_conn *c)
+offer_first(struct gate *g, struct gate_crowd_walk walk, uint64_t hash)
 {
-	struct gate_conn *next = TAILQ_NEXT(c, place.next_looking);
+	struct gate_conn *o;
 
-	TAILQ_REMOVE(&g->looking, c, place.next_looking);
+	while ((o = gate_crowd_next(&walk)) != NULL) {
+		if ((o->blocked || o->place.looking) && gate_crowd_offer(&o->place.stood, hash)) {
+			if (o->blocked) {
+				wake(g, o);
+			}
+			return;
+		}
+	}
+}
+
+/* Its look is over: what it was offered goes on, except of one key, if taken is not NULL. */
+static void
+looked(struct gate *g, struct gate_conn *c, const uint64_t *taken)
+{
+	struct gate_stood *s = &c->place.stood;
+	uint8_t offered = s->offered;
+
 	c->place.looking = false;
-	behind_set(g, c, false);
-	for (; next != NULL && g->behind_cnt > 0; next = TAILQ_NEXT(next, place.next_looking)) {
-		if (next->place.behind && (next->block_bits & c->block_bits) != 0) {
-			wake(g, next);
+	s->offered = 0;
+	for (uint32_t i = 0; offered >> i != 0; i++) {
+		uint64_t hash = s->stand[i].key;
+
+		if ((offered & 1U << i) != 0 && (taken == NULL || hash != *taken)) {
+			offer_first(g, gate_crowd_behind(&g->crowd, hash, s), hash);
 		}
 	}
 }
@@ -129,7 +128,6 @@ place_take(struct gate *g, struct gate_conn *c, const struct gate_wants *wants)
 	}
 	if (!c->place.taken) {
 		c->place.taken = true;
-		c->place.asked = 0;
 		c->place.seq = ++g->block_seq;
 		TAILQ_INSERT_TAIL(&g->blocked, c, place.next_blocked);
 		gate_crowd_join(&g->crowd, &c->place.stood, c, c->place.seq, wants);
@@ -138,10 +136,9 @@ place_take(struct gate *g, struct gate_conn *c, const struct gate_wants *wants)
 	}
 }
 
-/* It waits, behind another one or for an item. Returns: as gate_block. */
+/* It waits. Returns: as gate_block. */
 static int
-block(struct gate *g, struct gate_conn *c, const struct gate_wants *wants, double timeout_s,
-      bool behind)
+block(struct gate *g, struct gate_conn *c, const struct gate_wants *wants, double timeout_s)
 {
 	if (gate_conn_over(c)) { /* N5 */
 		c->last = true;
@@ -154,22 +151,23 @@ block(struct gate *g, struct gate_conn *c, const struct gate_wants *wants, doubl
 	}
 	place_take(g, c, wants);
 	g->block_due_ns = MIN(g->block_due_ns, c->block_due_ns);
-	c->place.asked = behind ? c->place.asked : 0;
 	c->began_tsc = 0; /* its time is from when there is an item */
 	c->blocked = true;
-	if (behind && !c->place.looking) {
-		looking_add(g, c);
-	} else if (!behind && c->place.looking) {
-		looking_end(g, c);
-	}
-	behind_set(g, c, behind);
+	c->place.looking = false;
 	return GATE_WAIT;
 }
 
 int
 gate_block(struct gate *g, struct gate_conn *c, const struct gate_wants *wants, double timeout_s)
 {
-	return block(g, c, wants, timeout_s, false);
+	int rc = block(g, c, wants, timeout_s);
+
+	if (c->place.other || c->place.stood.many) { /* something may be there, for another one */
+		looked(g, c, NULL);
+	}
+	c->place.stood.offered = 0;
+	c->place.other = false;
+	return rc;
 }
 
 int
@@ -178,82 +176,61 @@ gate_block_waits(struct gate *g, struct gate_conn *c, const struct gate_wants *w
 {
 	if (rc == GATE_WAIT && timeout_s >= 0 && !c->timed_out) { /* K5 */
 		place_take(g, c, wants);
-		if (!c->place.looking) {
-			looking_add(g, c);
-		}
+		c->place.looking = true;
 	}
 	return rc;
 }
 
-/* What stands in place.asked for a key; of many keys several have the same, as they have a bit. */
-static uint64_t
-mark_of(const struct gate_wants *wants, uint64_t hash)
+/* Offers what it found to the first of those before it that may have it. Returns: whether there is
+ * one. */
+static bool
+offer_before(struct gate *g, const struct gate_conn *c, uint64_t hash)
 {
-	for (uint32_t i = 0; wants->cnt <= GATE_CROWD_KEYS && i < wants->cnt; i++) {
-		if (wants->hash[i] == hash) {
-			return UINT64_C(1) << i;
-		}
-	}
-	return gate_key_bit(hash);
-}
-
-/* Those before it that wait for a key of a bit, for which it does not ask again (K6). */
-static void
-wake_before(struct gate *g, const struct gate_conn *c, uint64_t bit)
-{
+	struct gate_crowd_walk walk = gate_crowd_walk(&g->crowd, hash);
+	bool offered = gate_crowd_offered(&c->place.stood, hash) != 0;
 	struct gate_conn *o;
 
-	TAILQ_FOREACH(o, &g->blocked, place.next_blocked)
-	{
-		if (o == c) {
-			break;
-		}
-		if ((o->block_bits & bit) != 0 && o->blocked && !o->place.looking) {
-			wake(g, o);
+	while ((o = gate_crowd_next(&walk)) != NULL && o != c) {
+		if ((o->place.looking || (o->blocked && !offered)) && /* K6 */
+		    gate_crowd_offer(&o->place.stood, hash)) {
+			if (o->blocked) {
+				wake(g, o);
+			}
+			return true;
 		}
 	}
+	return false;
 }
 
 bool
 gate_block_yields(struct gate *g, struct gate_conn *c, uint64_t hash,
 		  const struct gate_wants *wants, double timeout_s, int *ret_code)
 {
-	struct gate_crowd_walk walk = gate_crowd_walk(&g->crowd, hash);
-	struct gate_conn *o;
-	uint64_t mark = mark_of(wants, hash);
-	bool asks = !c->place.taken || (c->place.asked & mark) == 0, yields = false;
-
 	if (TAILQ_EMPTY(&g->blocked) || timeout_s < 0 || gate_multi_runs(c)) {
 		return false;
 	}
-	if (c->place.taken && !c->place.looking) { /* it had chosen, and another was faster */
-		looking_add(g, c);
+	c->place.looking = c->place.taken; /* it had chosen, perhaps, and another was faster */
+	if (!offer_before(g, c, hash)) {
+		return false;
 	}
-	if (asks && wants->cnt > GATE_CROWD_KEYS) {
-		wake_before(g, c, mark);
-	}
-	while ((o = gate_crowd_next(&walk)) != NULL && o != c) {
-		if (o->blocked && !o->place.looking && asks) { /* K6 */
-			wake(g, o);
-		}
-		yields |= o->place.looking;
-	}
-	if (yields && c->timed_out) { /* it cannot wait for what they leave */
+	if (c->timed_out) { /* it cannot wait for what they leave */
 		gate_null_array(g, c);
 		*ret_code = GATE_DONE;
-	} else if (yields) {
-		*ret_code = block(g, c, wants, timeout_s, true);
-		c->place.asked |= mark;
+	} else {
+		*ret_code = block(g, c, wants, timeout_s);
+		looked(g, c, &hash);
 	}
-	return yields;
+	return true;
 }
 
 int
-gate_block_chosen(struct gate *g, struct gate_conn *c, int rc)
+gate_block_chosen(struct gate *g, struct gate_conn *c, struct slice key, bool left, int rc)
 {
+	uint64_t hash;
+
 	if (c->place.looking && rc == GATE_HELD && c->part_next == 0) { /* K4 */
-		c->place.asked = 0;
-		looking_end(g, c);
+		hash = hash_of(key);
+		looked(g, c, left ? NULL : &hash);
 	}
 	return rc;
 }
@@ -270,11 +247,9 @@ gate_unblock(struct gate *g, struct gate_conn *c)
 		g->block_next = TAILQ_NEXT(c, place.next_blocked);
 	}
 	TAILQ_REMOVE(&g->blocked, c, place.next_blocked);
+	looked(g, c, NULL);
 	gate_crowd_leave(&g->crowd, &c->place.stood);
 	g->blocked_bits = TAILQ_EMPTY(&g->blocked) ? 0 : g->blocked_bits;
-	if (c->place.looking) {
-		looking_end(g, c);
-	}
 }
 
 /* Whether an operation before this one has the same key. */
@@ -289,17 +264,34 @@ is_again(const struct gate_batch *b, uint32_t op)
 	return false;
 }
 
+/* Home is to hear of it. */
+static void
+item_tell(struct gate_many *m, uint64_t hash)
+{
+	for (uint32_t i = 0; i < m->item_cnt; i++) {
+		if (m->item[i] == hash) {
+			return;
+		}
+	}
+	if (m->item_cnt < GATE_ITEM_CNT) {
+		m->item[m->item_cnt++] = hash;
+	} else {
+		m->item_bits |= gate_key_bit(hash);
+	}
+}
+
+void
+gate_block_offer(struct gate *g, uint64_t hash)
+{
+	offer_first(g, gate_crowd_walk(&g->crowd, hash), hash);
+}
+
 void
 gate_block_wrote(struct gate *g, const struct gate_batch *b)
 {
-	struct gate_crowd_walk walk;
-	struct gate_conn *c;
+	bool home = g->cfg.idx == 0; /* whoever waits does so there */
 
-	if (g->cfg.idx != 0) { /* whoever waits does so at home */
-		g->many.item_bits |= b->wake_bits;
-		return;
-	}
-	if (TAILQ_EMPTY(&g->blocked) || b->wake_bits == 0) {
+	if (b->wake_bits == 0 || (home && TAILQ_EMPTY(&g->blocked))) {
 		return;
 	}
 	for (uint32_t i = 0; i < b->op_cnt; i++) {
@@ -308,11 +300,10 @@ gate_block_wrote(struct gate *g, const struct gate_batch *b)
 		if ((b->wake_bits & gate_key_bit(hash)) == 0 || is_again(b, i)) {
 			continue;
 		}
-		walk = gate_crowd_walk(&g->crowd, hash);
-		while ((c = gate_crowd_next(&walk)) != NULL) {
-			if (c->blocked) {
-				wake(g, c);
-			}
+		if (home) {
+			gate_block_offer(g, hash);
+		} else {
+			item_tell(&g->many, hash);
 		}
 	}
 }
@@ -382,12 +373,6 @@ gate_block_tick(struct gate *g, uint64_t now_ns)
 }
 
 /* ------------------------------------------------------------------------ keys */
-
-static uint64_t
-hash_of(struct slice key)
-{
-	return hash_bytes(key.p, key.len);
-}
 
 /* Returns: CACHE_HIT; CACHE_ABSENT: none has items; as gate_look_as. */
 static int

@@ -2,9 +2,9 @@
 /* gate_block - commands that take what the first of several keys has, and wait where none has
  * anything
  *
- * They are found by their keys' hashes (gate_crowd.h), or by bits, of which each key has one of 64:
- * who is woken for another key looks again, and goes on waiting. Of those that were woken nobody
- * takes from a key before who waits longer for it has chosen, nor does who comes just then.
+ * They are found by their keys' hashes (gate_crowd.h). What a key got is offered to who waits
+ * longest for it; it looks, takes, and what is left is offered to the next one. Nobody takes from a
+ * key before who waits longer for it has chosen, nor does who comes just then.
  *
  * Owner: the gate tile. Home only: on other gates nobody waits.
  */
@@ -38,9 +38,12 @@ bool gate_mpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uin
 /* gate_waits_on: whether who waits for an item already goes on waiting, although a look at a key
  * said n: it was made something else, for a moment perhaps. */
 static inline bool
-gate_waits_on(const struct gate_conn *c, int n)
+gate_waits_on(struct gate_conn *c, int n)
 {
-	return n == MB_ERR_TYPE && c->block_due_ns != 0;
+	bool waits = n == MB_ERR_TYPE && c->block_due_ns != 0;
+
+	c->place.other |= waits;
+	return waits;
 }
 
 /* gate_block: the command found nothing: it is called again when one of its keys (wants: all
@@ -53,19 +56,21 @@ int gate_block(struct gate *g, struct gate_conn *c, const struct gate_wants *wan
 int gate_block_waits(struct gate *g, struct gate_conn *c, const struct gate_wants *wants,
 		     double timeout_s, int rc);
 /* gate_block_yields: there is an item under a key of the command (its hash), and somebody waits
- * longer for it, who looks now: the command is called again when that one has chosen.
+ * longer for it, to whom it is offered: the command is called again when that one leaves it.
  * Returns: whether it is so; then the handler returns GATE_WAIT, or GATE_DONE if its client is
  * gone, or was answered as its time is over: *ret_code. */
 bool gate_block_yields(struct gate *g, struct gate_conn *c, uint64_t hash,
 		       const struct gate_wants *wants, double timeout_s, int *ret_code);
-/* gate_block_chosen: what it takes is under way (rc, of gate_held_end, is GATE_HELD), and others
- * look past it (gate_pop.h). Returns: rc. */
-int gate_block_chosen(struct gate *g, struct gate_conn *c, int rc);
+/* gate_block_chosen: what it takes from a key is under way (rc, of gate_held_end, is GATE_HELD),
+ * and others look past it (gate_pop.h). left: there is more under the key. Returns: rc. */
+int gate_block_chosen(struct gate *g, struct gate_conn *c, struct slice key, bool left, int rc);
 /* gate_unblock: it waits no more. */
 void gate_unblock(struct gate *g, struct gate_conn *c);
 /* gate_block_wrote: a batch is over, and those keys may have got items that it pushed to. */
 void gate_block_wrote(struct gate *g, const struct gate_batch *b);
-/* gate_block_wake: keys of these bits got items, by another gate. */
+/* gate_block_offer: the key of this hash got items. */
+void gate_block_offer(struct gate *g, uint64_t hash);
+/* gate_block_wake: keys of these bits did: all that wait for such keys look. */
 void gate_block_wake(struct gate *g, uint64_t bits);
 /* gate_block_tick: those whose time is over, and in turns those for whom a function may have
  * written. */

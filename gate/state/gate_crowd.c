@@ -49,6 +49,7 @@ gate_crowd_leave(struct gate_crowd *crowd, struct gate_stood *s)
 		TAILQ_REMOVE(stands_of(crowd, s, i), &s->stand[i], next);
 	}
 	s->cnt = 0;
+	s->offered = 0;
 }
 
 struct gate_crowd_walk
@@ -57,6 +58,31 @@ gate_crowd_walk(const struct gate_crowd *crowd, uint64_t hash)
 	return (struct gate_crowd_walk){ .hash = hash,
 					 .one = TAILQ_FIRST(&crowd->chain[chain_of(hash)]),
 					 .many = TAILQ_FIRST(&crowd->many) };
+}
+
+/* The first one of a chain, from s on, that joined after then. */
+static struct gate_stand *
+after(struct gate_stand *s, uint64_t seq)
+{
+	while (s != NULL && s->seq <= seq) {
+		s = TAILQ_NEXT(s, next);
+	}
+	return s;
+}
+
+struct gate_crowd_walk
+gate_crowd_behind(const struct gate_crowd *crowd, uint64_t hash, const struct gate_stood *s)
+{
+	struct gate_crowd_walk w = gate_crowd_walk(crowd, hash);
+	const struct gate_stand *own = s->stand;
+
+	while (!s->many && own->key != hash) {
+		REQUIRE(own + 1 < s->stand + s->cnt);
+		own++;
+	}
+	w.one = after(s->many ? w.one : TAILQ_NEXT(own, next), own->seq);
+	w.many = after(s->many ? TAILQ_NEXT(own, next) : w.many, own->seq);
+	return w;
 }
 
 struct gate_conn *
@@ -78,4 +104,31 @@ gate_crowd_next(struct gate_crowd_walk *w)
 	}
 	*first = TAILQ_NEXT(s, next);
 	return s->conn;
+}
+
+uint8_t
+gate_crowd_offered(const struct gate_stood *s, uint64_t hash)
+{
+	for (uint32_t i = s->many; i < GATE_CROWD_KEYS; i++) {
+		if ((s->offered & 1U << i) != 0 && s->stand[i].key == hash) {
+			return (uint8_t)(1U << i);
+		}
+	}
+	return 0;
+}
+
+bool
+gate_crowd_offer(struct gate_stood *s, uint64_t hash)
+{
+	if (gate_crowd_offered(s, hash) != 0) {
+		return true;
+	}
+	for (uint32_t i = s->many; i < (s->many ? GATE_CROWD_KEYS : s->cnt); i++) {
+		if (s->many ? (s->offered & 1U << i) == 0 : s->stand[i].key == hash) {
+			s->stand[i].key = hash;
+			s->offered |= (uint8_t)(1U << i);
+			return true;
+		}
+	}
+	return false;
 }

@@ -9,6 +9,8 @@
  *       before the others, and so it is in a walk.
  *   W2  Of up to GATE_CROWD_KEYS keys nobody is found for another hash; of more for another key of
  *       the same bit too.
+ *   W3  What is under a key is offered to one of those that wait for it, which remembers that in a
+ *       stand. Who has many keys remembers some, of which not all need be its own.
  *
  * Owner: the gate tile.
  */
@@ -39,8 +41,9 @@ struct gate_stand {
 TAILQ_HEAD(gate_stands, gate_stand);
 
 struct gate_stood {
-	uint32_t cnt; /* 0: it stands nowhere */
-	bool many;    /* among those with more keys */
+	uint32_t cnt;    /* 0: it stands nowhere */
+	bool many;       /* among those with more keys, by its first stand: the others only tell */
+	uint8_t offered; /* what it was offered: bits of stands, of whose keys that is */
 	struct gate_stand stand[GATE_CROWD_KEYS];
 };
 
@@ -78,7 +81,16 @@ void gate_crowd_join(struct gate_crowd *crowd, struct gate_stood *s, struct gate
 void gate_crowd_leave(struct gate_crowd *crowd, struct gate_stood *s);
 
 struct gate_crowd_walk gate_crowd_walk(const struct gate_crowd *crowd, uint64_t hash);
+/* gate_crowd_behind: of those who joined after s. Requires: s stands for the key. */
+struct gate_crowd_walk gate_crowd_behind(const struct gate_crowd *crowd, uint64_t hash,
+					 const struct gate_stood *s);
 /* gate_crowd_next: the next one; who names the key twice comes twice. Returns: NULL: no more. */
 struct gate_conn *gate_crowd_next(struct gate_crowd_walk *w);
+
+/* gate_crowd_offer: s is offered what is under the key. Requires: it stands for it.
+ * Returns: false: it cannot remember that, it has many keys and was offered of others. */
+bool gate_crowd_offer(struct gate_stood *s, uint64_t hash);
+/* gate_crowd_offered: the bit in s->offered; 0: it was not offered. */
+uint8_t gate_crowd_offered(const struct gate_stood *s, uint64_t hash);
 
 #endif

@@ -119,6 +119,15 @@ gate_pop_find(const struct gate *g, struct slice state, struct gate_pop_walk *w,
 	return gate_pop_next(g, state, w, ret);
 }
 
+bool
+gate_pop_left(const struct gate *g, struct slice key, struct slice state, enum list_end end)
+{
+	struct gate_pop_walk walk = gate_pop_walk(key, end);
+	struct list_item item;
+
+	return gate_pop_next(g, state, &walk, &item);
+}
+
 int
 gate_pop_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint32_t if_end, uint32_t cnt)
 {

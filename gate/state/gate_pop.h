@@ -61,6 +61,9 @@ bool gate_pop_next(const struct gate *g, struct slice state, struct gate_pop_wal
 bool gate_pop_find(const struct gate *g, struct slice state, struct gate_pop_walk *w, bool first,
 		   struct list_item *ret);
 
+/* gate_pop_left: whether the list has an item that nobody takes. */
+bool gate_pop_left(const struct gate *g, struct slice key, struct slice state, enum list_end end);
+
 /* gate_pop_is_noted: whether an item (its id) or a member is being taken. */
 bool gate_pop_is_noted(const struct gate *g, uint64_t key_hash, struct slice id);
 

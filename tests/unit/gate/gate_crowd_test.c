@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   who waits is found for each of its keys, and for no other; in the order in which they
- *         came, whether they wait for few keys or for many; who left is not found.
+ *         came, whether they wait for few keys or for many; who left is not found. Who was offered
+ *         what is under a key remembers that, as far as there is room.
  * Method: a crowd that comes and goes by chance, beside a plain array of who waits for what. The
  *         hashes are few, and so made that they share chains and bits. */
 #include "gate_crowd.h"
@@ -85,6 +86,55 @@ assert_found(uint64_t hash)
 	}
 }
 
+/* Behind each of those that are found: the rest. */
+static void
+assert_found_behind(uint64_t hash)
+{
+	struct gate_crowd_walk walk = gate_crowd_walk(&crowd, hash), behind;
+	struct gate_conn *c, *next;
+
+	for (c = gate_crowd_next(&walk); c != NULL; c = next) {
+		struct waiter *w = (struct waiter *)c;
+
+		behind = gate_crowd_behind(&crowd, hash, &w->stood);
+		do { /* who names the key twice comes twice */
+			next = gate_crowd_next(&walk);
+		} while (next == c);
+		assert_ptr_equal(gate_crowd_next(&behind), next);
+	}
+}
+
+static void
+an_offer_is_remembered(void **state)
+{
+	struct gate_stood few = { 0 }, many = { 0 };
+	struct gate_wants wants = { 0 };
+	struct gate_conn conn;
+
+	gate_crowd_init(&crowd);
+	gate_wants_add(&wants, hash_at(1));
+	gate_wants_add(&wants, hash_at(2));
+	gate_crowd_join(&crowd, &few, &conn, 1, &wants);
+	assert_int_equal(gate_crowd_offered(&few, hash_at(2)), 0);
+	assert_true(gate_crowd_offer(&few, hash_at(2)));
+	assert_true(gate_crowd_offer(&few, hash_at(2)));
+	assert_int_equal(gate_crowd_offered(&few, hash_at(2)), few.offered);
+	assert_int_equal(gate_crowd_offered(&few, hash_at(1)), 0);
+	assert_false(gate_crowd_offer(&few, hash_at(3)));
+	while (wants.cnt <= GATE_CROWD_KEYS) {
+		gate_wants_add(&wants, hash_at(wants.cnt + 1));
+	}
+	gate_crowd_join(&crowd, &many, &conn, 2, &wants);
+	for (uint32_t i = 1; i <= GATE_CROWD_KEYS; i++) { /* it remembers one less */
+		assert_int_equal(gate_crowd_offer(&many, hash_at(i)), i < GATE_CROWD_KEYS);
+		assert_int_equal(gate_crowd_offered(&many, hash_at(i)) != 0, i < GATE_CROWD_KEYS);
+	}
+	assert_true(gate_crowd_offer(&many, hash_at(1)));
+	gate_crowd_leave(&crowd, &many);
+	assert_int_equal(many.offered, 0);
+	gate_crowd_leave(&crowd, &few);
+}
+
 static void
 each_is_found_for_its_keys(void **state)
 {
@@ -103,6 +153,7 @@ each_is_found_for_its_keys(void **state)
 			w->seq = 0;
 		}
 		assert_found(hash_at(n % HASH_CNT));
+		assert_found_behind(hash_at(n % HASH_CNT));
 	}
 }
 
@@ -111,6 +162,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_is_found_for_its_keys),
+		cmocka_unit_test(an_offer_is_remembered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
