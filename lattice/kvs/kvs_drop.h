@@ -106,7 +106,9 @@ struct kvs_drops {
 	bool hushes;          /* this sweep does: not each that is due to deletes */
 	uint64_t hush_due_ns; /* the next sweep that begins then does */
 	size_t hush_bytes;    /* KVS_HUSH_BYTES, but for tests */
-	size_t forget_bytes;  /* longer trees are large: KVS_STEP_BYTES, but for tests */
+	/* Longer trees are large: KVS_STEP_BYTES, but for tests. More than twice TREE_FLAT_MAX: what
+	 * is shorter another owner may have flat, and a round finds no marks in that. */
+	size_t forget_bytes;
 	struct kvs_drop drop[KVS_DROP_MAX];
 };
 

@@ -67,9 +67,9 @@ class Ahead(unittest.TestCase):
         node = self.node('kvs.ahead=0')
         c = Raw(port_of(node))
         self.addCleanup(c.close)
-        self.assertEqual(worker_faults(node.process.pid), 0)
+        before = worker_faults(node.process.pid)    # a worker has some of its own
         key = 0
-        while worker_faults(node.process.pid) < FAULTS:
+        while worker_faults(node.process.pid) < before + FAULTS:
             self.assertLess(key, KEYS, 'all of it was found by whoever needed it')
             self.write(c, key)
             key += AT_ONCE

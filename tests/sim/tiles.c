@@ -15,6 +15,7 @@
 #include "microburst/error.h"
 #include "node.h"
 #include "tile_msg.h"
+#include "treeval.h"
 
 /* Any seed of a table will do that differs between runs. */
 #define SEED_SCHED UINT64_C(0x5c4ed)
@@ -634,9 +635,9 @@ kvs_sim_init(struct kvs_sim *t, struct sim *s, uint32_t idx)
 	t->shard = kvs_shard_init(t->mem, s->shape.kvs_bytes, s->seed ^ SEED_KVS);
 	kvs_core_init(&t->core, t->shard, &cfg, &out);
 	/* Values are small here: every second run hushes all, and of these every second one takes
-	 * each tree for a large one; the others do as a node does. */
+	 * each tree for a large one that no owner can have flat; the others do as a node does. */
 	t->core.drops.hush_bytes = s->seed % 2 == 0 ? 0 : KVS_HUSH_BYTES;
-	t->core.drops.forget_bytes = s->seed % 4 == 0 ? 0 : KVS_STEP_BYTES;
+	t->core.drops.forget_bytes = s->seed % 4 == 0 ? 2 * TREE_FLAT_MAX : KVS_STEP_BYTES;
 	lane_init(&t->from_guest, s, &t->actor, GUEST_LANE_DEPTH);
 	for (uint32_t i = 0; i < s->shape.kvs_cnt; i++) {
 		if (i != idx) {
