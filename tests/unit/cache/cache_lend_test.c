@@ -195,8 +195,7 @@ many_loans(void **state)
 	ask(w, "set", 900);
 	world_settle(w);
 	late = world_answer(w, INNER, DESC_FETCHED, 900);
-	assert_int_equal(late.err, 0);
-	assert_int_equal(late.sub, CACHE_FOUND_PRESENT);
+	assert_int_equal(late.err, MB_ERR_FULL);
 	give_back(w, &d[3]);
 	ask(w, "set", 901);
 	lent(w, 901, &d[3]);
