@@ -237,6 +237,30 @@ done_if_still_so(void **state)
 	world_end(w);
 }
 
+/* What is to be fetched for those behind a chain does not come between its operations: it would
+ * send those that are gathered. */
+static void
+chain_whole(void **state)
+{
+	struct world *w = make();
+	static struct set s;
+	struct desc d;
+
+	(void)state;
+	ask(w, "set", 1);
+	lent(w, 1, &d);
+	timebase_virtual_advance(&w->time, 2 * NS_PER_S); /* that there was no room is long ago */
+	set_begin(&s);
+	add(&s, WSET_SREM, "set", member(1), 0)->if_version = cache_version_lent(cache_lent(&d));
+	add(&s, WSET_SREM, "set", member(2), 0)->if_before = 1;
+	add(&s, WSET_SREM, "other", member(1), 0);
+	publish(w, &s, 2);
+	assert_int_equal(over(w, 2), 0);
+	assert_int_equal(s.word[0].changed + s.word[1].changed, 2);
+	give_back(w, &d);
+	world_end(w);
+}
+
 /* The members of a front, one after the other; others are added behind it, moved and removed; one
  * comes before it. */
 static void
@@ -291,6 +315,7 @@ main(void)
 		cmocka_unit_test(shown_until_given_back),
 		cmocka_unit_test(many_loans),
 		cmocka_unit_test(done_if_still_so),
+		cmocka_unit_test(chain_whole),
 		cmocka_unit_test(fronts),
 	};
 
