@@ -187,6 +187,13 @@ accept_set(struct cache_core *c, struct cache_job *job, bool *ret_accepted)
 
 /* ---------------------------------------------------------- one operation: APPLY */
 
+/* Whether an operation is to be done only if the one before it was. */
+static bool
+word_follows(const struct cache_job *job, uint32_t op_idx)
+{
+	return job->word != NULL && job->word[op_idx].if_before != 0;
+}
+
 /* Begins to fetch the keys of the next operations, so that they come while this one is done. */
 static void
 fetch_ahead(struct cache_core *c, struct cache_job *job)
@@ -200,7 +207,7 @@ fetch_ahead(struct cache_core *c, struct cache_job *job)
 		struct cache_work *w;
 
 		cache_store_prefetch(c->store, hash);
-		if ((job->word != NULL && job->word[idx].if_before != 0) ||
+		if (word_follows(job, idx) ||
 		    cache_act_may(job, &op, idx, job->ahead, cache_work_had_no_room(c, hash)) ||
 		    cache_tile_of(hash, c->cfg.layout->shard_cnt) != c->cfg.shard ||
 		    cache_store_find(c->store, hash, op.key) != CACHE_ENTRY_NONE) {
@@ -227,7 +234,9 @@ op_open(struct cache_core *c, struct cache_job *job)
 	}
 	job->hash = job->word != NULL ? job->word[job->op_idx].hash
 				      : hash_bytes(job->op.key.p, job->op.key.len);
-	if (!cache_act_may(job, &job->op, job->op_idx, job->rest,
+	/* Not amid a chain: a fetch sends the list in which that is gathered (cache_job_pass). */
+	if (!word_follows(job, job->op_idx) &&
+	    !cache_act_may(job, &job->op, job->op_idx, job->rest,
 			   cache_work_had_no_room(c, job->hash))) {
 		fetch_ahead(c, job);
 	}
@@ -527,8 +536,7 @@ cache_job_pass(struct cache_core *c, struct cache_job *job)
 static bool
 op_depends(const struct cache_job *job)
 {
-	return job->work == NULL && job->word != NULL && job->op_idx > 0 &&
-	       job->word[job->op_idx].if_before != 0;
+	return job->work == NULL && job->op_idx > 0 && word_follows(job, job->op_idx);
 }
 
 void

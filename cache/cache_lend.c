@@ -30,6 +30,7 @@
 #include "cache_state.h"
 #include "check.h"
 #include "kvs_msg.h"
+#include "microburst/error.h"
 
 bool
 cache_lend_all(const struct cache_work *w)
@@ -62,7 +63,8 @@ loan_begin(struct cache_core *c, struct cache_work *w)
 	return NULL;
 }
 
-/* What each of them is told. Where too many are lent already they ask again. */
+/* What each of them is told. Where too many are lent already they ask again, of what they do not
+ * have: who waits for one more keeps none from others (gate_loan.h). */
 static struct desc
 shown(struct cache_core *c, struct cache_work *w, struct cache_loan **ret)
 {
@@ -77,7 +79,8 @@ shown(struct cache_core *c, struct cache_work *w, struct cache_loan **ret)
 	}
 	*ret = loan_begin(c, w);
 	if (*ret == NULL) {
-		d.sub = CACHE_FOUND_PRESENT;
+		d.sub = CACHE_FOUND_ABSENT;
+		d.err = MB_ERR_FULL;
 		return d;
 	}
 	kvs_msg_set_bytes(&d, w->from);
@@ -107,7 +110,7 @@ cache_lend(struct cache_core *c, struct cache_work *w)
 		}
 		d.call = wait->call;
 		d.b = wait->b;
-		c->stats.lent++;
+		c->stats.lent += d.err == 0;
 		cache_core_answer(c, wait->proc, wait->inc, &d);
 		cache_wait_give(c, wait);
 	}

@@ -30,7 +30,8 @@ enum cache_msg_kind {
 	 * that (then ask again). Else MB_ERR_INVALID; MB_ERR_TOO_LARGE: there is no such key, or
 	 * its value is longer than the cache; MB_ERR_NO_MEMORY: no room in the cache that could be
 	 * made. CACHE_FOUND_LENT: the value is shown where it is (cache_lent), word[3] is the
-	 * loan's name: unless it came inline it stays as it is until a LOAN_OVER. */
+	 * loan's name: unless it came inline it stays as it is until a LOAN_OVER. MB_ERR_FULL: too
+	 * many values are lent already. */
 	DESC_FETCHED,
 
 	/* Apply a write set, all of it by this one message. Payload: the set (wset.h). sub = enum

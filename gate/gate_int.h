@@ -65,7 +65,7 @@
 #define GATE_TURN         2048        /* what a connection may do in a poll: about 150 us */
 #define GATE_TURN_COMMAND 8           /* of it, a command, or a key; an item of a collection is 1 */
 #define GATE_CURSOR_CNT   4096        /* of SCAN, remembered */
-#define GATE_TRIES        10000       /* of a HELD command: each lost one is another's success */
+#define GATE_TRIES        10000       /* each lost one is another's success */
 #define GATE_SEND_MAX     (256u << 10) /* in one send: a slow reader is seen to move */
 #define GATE_QUESTION_CNT 8            /* to ctl, at a time */
 #define GATE_ARGS_MAX     RESP_ARG_CNT_MAX

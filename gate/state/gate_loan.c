@@ -2,6 +2,8 @@
 /* gate_loan - see gate_loan.h */
 #include "gate_loan.h"
 
+#include <microburst/error.h>
+
 #include "check.h"
 #include "delta.h"
 #include "envelope.h"
@@ -74,6 +76,19 @@ gate_loans_end(struct gate *g, uint32_t *list)
 		*list = f->next;
 		f->next = g->loans_over;
 		g->loans_over = name_of(g, f);
+	}
+}
+
+void
+gate_loans_lack(struct gate *g, struct gate_conn *c)
+{
+	if (c->loans == 0) {
+		return;
+	}
+	if (c->walk != NULL || c->tries++ >= GATE_TRIES) { /* it goes through one of them */
+		c->held_err = MB_ERR_NO_MEMORY;
+	} else {
+		gate_loans_end(g, &c->loans);
 	}
 }
 

@@ -8,6 +8,8 @@
  *       was faster; it waits for an item) gives it back first: gate_loans_end.
  *   R2  What a command writes says which version it saw, and the store compares (gate_held_op).
  *   R3  It is given back once, when there is room in the channel.
+ *   R4  Who cannot have another value, as too many are lent or asked for, gives back those that it
+ *       has and asks again: others wait for these. So nobody waits for what waits for him.
  *
  * A loan is the fetch that brought it (struct gate_fetch); it is not free before.
  *
@@ -29,6 +31,9 @@ int gate_loan_look(struct gate *g, const struct gate_conn *c, struct slice key, 
 
 /* gate_loans_end gives back all loans of a list: nobody looks at them any more. */
 void gate_loans_end(struct gate *g, uint32_t *list);
+
+/* gate_loans_lack: there is no other value for a connection now. Keeps R4. */
+void gate_loans_lack(struct gate *g, struct gate_conn *c);
 
 /* gate_loans_again sends what had no room. Returns: whether any of it went. */
 bool gate_loans_again(struct gate *g);

@@ -78,6 +78,9 @@ gate_fetched(struct gate *g, const struct desc *d)
 		return;
 	}
 	c->held_err = d->err == MB_ERR_NO_MEMORY || d->err == MB_ERR_TOO_LARGE ? d->err : 0;
+	if (d->err == MB_ERR_FULL) {
+		gate_loans_lack(g, c);
+	}
 	if (--c->wait_cnt == 0) {
 		gate_conn_ready(g, c);
 	}
@@ -157,6 +160,7 @@ gate_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_va
 		c->read_once = gate_reads_may(c, key); /* gate_look_ahead asks for it */
 		c->missed = c->read_once || gate_fetch(g, c, key, hash);
 		if (!c->missed) {
+			gate_loans_lack(g, c);
 			gate_conn_starve(g, c);
 		}
 	}

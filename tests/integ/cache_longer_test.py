@@ -170,6 +170,32 @@ class Strings(unittest.TestCase):
         self.quiet()
 
 
+class Many(unittest.TestCase):
+    CNT, BESIDE = 50, 12    # more than are lent at once; together more than a gate asks for at once
+    client, quiet = Longer.client, Longer.quiet
+
+    def setUp(self):
+        self.node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0',
+                         '--set', 'kvs.bytes=1500m', '--set', 'cache.bytes=16m')
+        self.addCleanup(self.node.end)
+        self.port = port_of(self.node)
+
+    def test_more_than_are_lent(self):
+        """Commands that look at more long values than are lent at once come to their end, beside
+        each other, too."""
+        keys, size = ['key%d' % i for i in range(self.CNT)], 17 << 20
+        c = self.client()
+        for key in keys:
+            self.assertEqual(c('SET', key, bytes(size)), '+OK')
+        conns = [self.client() for _ in range(self.BESIDE)]
+        for conn in conns:
+            conn.say('EXISTS', *keys)
+        for conn in conns:
+            self.assertEqual(conn.answer(), self.CNT)
+        self.assertEqual(c('STRLEN', keys[0]), size)
+        self.quiet()
+
+
 class Full(Longer):
     """Collections that fit the cache, and leave nothing there."""
     CNT = FULL
