@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "hash.h"
+#include "huge_lock.h"
 #include "node_int.h"
 
 int
@@ -66,8 +67,10 @@ static int
 node_cache_region(struct node *n, char why[NODE_WHY_BYTES])
 {
 	bool must = strcmp(n->params.node_hugepages, "yes") == 0;
+	int lock = n->eal.huge ? huge_lock_take(HUGE_LOCK_MS) : HUGE_LOCK_NONE;
 	bool huge = n->eal.huge && cache_map(n, MFD_HUGETLB);
 
+	huge_lock_release(lock);
 	if (!huge && must) {
 		snprintf(why, NODE_WHY_BYTES,
 			 "%" PRIu64 " MiB of huge pages for the cache cannot be had: too few are "

@@ -10,7 +10,8 @@
  *
  * Whether huge pages can be had is tried, not read off a file: the number of free pages says
  * nothing of cgroup limits and permissions, and an EAL that fails half-way cannot be started again
- * in the same process. So the same amount is taken from a hugetlb memfd and given back just before.
+ * in the same process. So the same amount is taken from a hugetlb memfd and given back just before;
+ * until EAL has it, no other node takes any (huge_lock.h).
  *
  * EAL has one instance a process, and so has this module: its state is static.
  */
@@ -37,6 +38,7 @@
 #include "check.h"
 #include "compiler.h"
 #include "eal_dir.h"
+#include "huge_lock.h"
 #include "topo.h"
 
 #define ARG_CNT_MAX      16
@@ -227,7 +229,7 @@ eal_init(const struct eal_cfg *cfg, struct eal_report *ret_report, struct topo_w
 {
 	uint64_t memory_bytes = ALIGN_UP(MAX(cfg->memory_bytes, EAL_MEMORY_MIN), MIB);
 	struct eal_report report = { 0 };
-	int err;
+	int err, lock;
 
 	REQUIRE(!eal.up);
 	REQUIRE(cfg->topo->lcore_cnt >= 1);
@@ -235,15 +237,17 @@ eal_init(const struct eal_cfg *cfg, struct eal_report *ret_report, struct topo_w
 	if (err != MB_OK) {
 		return err;
 	}
+	lock = cfg->huge != EAL_HUGE_NEVER ? huge_lock_take(HUGE_LOCK_MS) : HUGE_LOCK_NONE;
 	err = huge_choose(cfg, memory_bytes, &report, why);
-	if (err != MB_OK) {
-		eal_dir_release(&eal.dir);
-		return err;
+	if (err == MB_OK) {
+		args_write(cfg, memory_bytes, report.huge);
+		if (eal_start() < 0) {
+			err = topo_why_set(why, MB_ERR_IO, "DPDK's EAL does not start: %s",
+					   rte_strerror(rte_errno));
+		}
 	}
-	args_write(cfg, memory_bytes, report.huge);
-	if (eal_start() < 0) {
-		err = topo_why_set(why, MB_ERR_IO, "DPDK's EAL does not start: %s",
-				   rte_strerror(rte_errno));
+	huge_lock_release(lock);
+	if (err != MB_OK) {
 		eal_dir_release(&eal.dir);
 		return err;
 	}

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "huge_lock.h"
 #include "microburst/error.h"
 
 #define REGION_SEALS      (F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
@@ -90,14 +91,16 @@ int
 region_create(enum region_kind kind, bool huge, int *ret_fd)
 {
 	size_t bytes = region_layout(kind).bytes;
+	int lock = huge ? huge_lock_take(0) : HUGE_LOCK_NONE;
 	int fd = -1;
 
-	if (huge) {
+	if (huge && lock != HUGE_LOCK_BUSY) { /* small ones do as well: nobody waits here */
 		fd = region_memfd(bytes, MFD_HUGETLB);
 		if (fd >= 0 && !region_reserve(fd, bytes)) {
 			close(fd);
 			fd = -1;
 		}
+		huge_lock_release(lock);
 	}
 	if (fd < 0) {
 		fd = region_memfd(bytes, 0);

@@ -6,11 +6,14 @@ Bug:    on a machine with huge pages enough for DPDK, and too few for the cache,
         "there is not enough memory; lower cache.bytes".
 Goal:   it starts, the cache has small pages, and that is told; with node.hugepages = yes it does
         not start, and says what is missing.
+        Of several nodes that are started at once one took the pages that another had found for
+        DPDK, and that one ended: "EAL does not start: Cannot allocate memory".
 Method: so many huge pages are added, and taken away again. Needs root, else it is skipped.
 """
 import os
 import sys
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 MICROBURST = sys.argv[1]
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
@@ -18,6 +21,7 @@ from node import Node   # pylint: disable=wrong-import-position
 
 PAGES = '/sys/kernel/mm/hugepages/hugepages-2048kB/'
 ADDED = 64      # of 2 MiB: node.memory is 64 MiB, of the cache 128 MiB are more
+AT_ONCE, ROUNDS = 4, 5
 
 
 def pages(what='nr'):
@@ -47,6 +51,14 @@ class FewHugePages(unittest.TestCase):
         if not machine['huge_pages']:
             self.skipTest('somebody else took them')
         self.assertIn('too few for the cache', machine['memory'])
+
+    def test_several_are_started_at_once(self):
+        def run(_):
+            Node(MICROBURST, '--set', 'cache.bytes=512m').remove()
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for _ in range(ROUNDS):
+                list(pool.map(run, range(AT_ONCE)))     # raises what they raised
 
     def test_unless_it_must_not(self):
         with self.assertRaisesRegex(RuntimeError, 'MiB of huge pages .*cannot be had'):

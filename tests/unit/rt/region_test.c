@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "huge_lock.h"
 #include "microburst/error.h"
 #include "test_cmocka.h"
 
@@ -367,6 +368,31 @@ a_wish_for_huge_pages_never_fails(void **state)
 	close(fd);
 }
 
+static bool
+has_huge_pages(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	return st.st_blksize > sysconf(_SC_PAGESIZE);
+}
+
+static void
+huge_pages_are_left_to_who_takes_them(void **state)
+{
+	int lock = huge_lock_take(HUGE_LOCK_MS), fd;
+
+	if (lock == HUGE_LOCK_NONE) {
+		skip(); /* a kernel without any */
+	}
+	assert_true(lock >= 0);
+	assert_int_equal(huge_lock_take(1), HUGE_LOCK_BUSY);
+	assert_int_equal(region_create(REGION_PROCESS, true, &fd), 0);
+	assert_false(has_huge_pages(fd));
+	close(fd);
+	huge_lock_release(lock);
+}
+
 /* ---------------------------------------------------------------- layout */
 
 struct part {
@@ -478,6 +504,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(the_owner_can_only_write),
 		cmocka_unit_test(a_region_outlives_its_owner),
 		cmocka_unit_test(a_wish_for_huge_pages_never_fails),
+		cmocka_unit_test(huge_pages_are_left_to_who_takes_them),
 		cmocka_unit_test(the_parts_lie_apart),
 		cmocka_unit_test(a_new_region_is_empty),
 	};
