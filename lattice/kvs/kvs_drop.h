@@ -106,8 +106,8 @@ struct kvs_drops {
 	bool hushes;          /* this sweep does: not each that is due to deletes */
 	uint64_t hush_due_ns; /* the next sweep that begins then does */
 	size_t hush_bytes;    /* KVS_HUSH_BYTES, but for tests */
-	/* Longer trees are large: KVS_STEP_BYTES, but for tests. More than twice TREE_FLAT_MAX: what
-	 * is shorter another owner may have flat, and a round finds no marks in that. */
+	/* Longer trees are large: KVS_STEP_BYTES, but for tests. At least twice TREE_FLAT_MAX: what
+	 * is shorter others may have flat, and a round finds no marks in that. */
 	size_t forget_bytes;
 	struct kvs_drop drop[KVS_DROP_MAX];
 };
