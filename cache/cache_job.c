@@ -295,6 +295,15 @@ op_close(struct cache_core *c, struct cache_job *job, int err)
 	}
 }
 
+/* Whether the operation at hand depends on a version that was seen here. */
+static bool
+saw_here(const struct cache_job *job)
+{
+	const struct cache_op_word *word = job->word != NULL ? &job->word[job->op_idx] : NULL;
+
+	return word != NULL && word->if_version != 0 && !cache_version_is_lent(word->if_version);
+}
+
 /* Brings the key here. Returns: as cache_step, or an error. */
 static int
 op_work(struct cache_core *c, struct cache_job *job)
@@ -302,6 +311,10 @@ op_work(struct cache_core *c, struct cache_job *job)
 	struct cache_work *w = job->work;
 
 	if (w == NULL) {
+		if ((job->work_err == MB_ERR_NO_MEMORY || job->work_err == MB_ERR_TOO_LARGE) &&
+		    saw_here(job)) {
+			return CACHE_OTHER_VERSION; /* that has gone */
+		}
 		if (job->work_err != 0) {
 			if (job->word != NULL) {
 				job->word[job->op_idx].longer = job->work_err == MB_ERR_TOO_LARGE;

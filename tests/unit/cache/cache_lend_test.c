@@ -237,6 +237,24 @@ done_if_still_so(void **state)
 	world_end(w);
 }
 
+/* What was seen in the cache, and has gone since, is not there any more in that version: who saw it
+ * looks again, and is shown it in the store. */
+static void
+seen_here_before(void **state)
+{
+	struct world *w = make();
+	static struct set s;
+
+	(void)state;
+	set_begin(&s);
+	add(&s, WSET_SREM, "set", member(1), 0)->if_version = 17;
+	publish(w, &s, 1);
+	assert_int_equal(over(w, 1), MB_ERR_TRYAGAIN);
+	assert_int_equal(s.word[0].err, MB_ERR_TRYAGAIN);
+	assert_int_equal(s.word[0].longer, 0);
+	world_end(w);
+}
+
 /* What is to be fetched for those behind a chain does not come between its operations: it would
  * send those that are gathered. */
 static void
@@ -315,6 +333,7 @@ main(void)
 		cmocka_unit_test(shown_until_given_back),
 		cmocka_unit_test(many_loans),
 		cmocka_unit_test(done_if_still_so),
+		cmocka_unit_test(seen_here_before),
 		cmocka_unit_test(chain_whole),
 		cmocka_unit_test(fronts),
 	};
