@@ -21,7 +21,7 @@ from node import Node   # pylint: disable=wrong-import-position
 
 PAGES = '/sys/kernel/mm/hugepages/hugepages-2048kB/'
 ADDED = 64      # of 2 MiB: node.memory is 64 MiB, of the cache 128 MiB are more
-AT_ONCE, ROUNDS = 4, 5
+AT_ONCE, ROUNDS, TOO_MANY = 4, 5, 24     # the rest is for one node
 
 
 def pages(what='nr'):
@@ -56,6 +56,8 @@ class FewHugePages(unittest.TestCase):
         def run(_):
             Node(MICROBURST, '--set', 'cache.bytes=512m').remove()
 
+        add(-TOO_MANY)
+        self.addCleanup(add, TOO_MANY)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for _ in range(ROUNDS):
                 list(pool.map(run, range(AT_ONCE)))     # raises what they raised
