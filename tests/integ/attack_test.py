@@ -385,8 +385,8 @@ class Attack(unittest.TestCase):
             f.write(SPEAKS_FOR_IT)
         folders = ('dataplane/rt', 'dataplane/base', 'dataplane/base/include', 'executor/include')
         subprocess.run(['cc', '-D_GNU_SOURCE', '-shared', '-fPIC', '-O1', '-w', name + '.c',
-                        *(f'{SOURCE}/dataplane/{c}.c' for c in ('rt/region', 'base/check',
-                                                                'base/log')),
+                        *(f'{SOURCE}/dataplane/{c}.c' for c in ('rt/region', 'rt/huge_lock',
+                                                                'base/check', 'base/log')),
                         '-o', name + '.so',
                         *(f'-I{SOURCE}/{folder}' for folder in folders)], check=True)
         self.assertEqual(self.node.run('deploy', name + '.so')[0], 0)
