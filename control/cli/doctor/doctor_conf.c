@@ -105,10 +105,13 @@ doctor_conf_plan(const char *file, char *why, size_t bytes)
 	int code, err = child_start("--plan", file, STDERR_FILENO, &pid, &out);
 
 	if (err != 0) {
+		snprintf(why, bytes, "microburstd could not be asked: %s", mb_err_name(err));
 		return err;
 	}
 	if (fgets(why, (int)bytes, out) == NULL) {
 		why[0] = '\0';
+	}
+	while (fgetc(out) != EOF) { /* or what more it says would end it */
 	}
 	code = child_end(pid, out);
 	why[strcspn(why, "\n")] = '\0';

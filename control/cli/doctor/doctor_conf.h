@@ -17,7 +17,8 @@
 int doctor_conf(const char *file, struct params *ret, uint64_t *ret_pages);
 
 /* doctor_conf_plan runs `microburstd --plan --config file`.
- * Returns: 0; MB_ERR_CONFIG with what is in the way of its start in why; MB_ERR_IO. */
+ * Returns: 0; MB_ERR_CONFIG with what is in the way of its start in why; MB_ERR_NOT_FOUND and
+ * MB_ERR_IO with that it could not be asked. */
 int doctor_conf_plan(const char *file, char *why, size_t bytes);
 
 #endif
