@@ -121,12 +121,14 @@ cache_lend(struct cache_core *c, struct cache_work *w)
 void
 cache_lend_over(struct cache_core *c, const struct desc *d)
 {
-	struct cache_loan *loan = &c->loan[d->word[3]];
-	struct desc release = { .kind = DESC_KVS_RELEASE, .word[2] = loan->lent };
+	struct desc release = { .kind = DESC_KVS_RELEASE };
+	struct cache_loan *loan;
 
 	REQUIRE(d->word[3] < CACHE_LOAN_MAX);
+	loan = &c->loan[d->word[3]];
 	REQUIRE(loan->use_cnt > 0);
 	if (--loan->use_cnt == 0) {
+		release.word[2] = loan->lent;
 		cache_core_to_kvs(c, loan->kvs, &release);
 	}
 }
