@@ -21,8 +21,11 @@
 #include <microburst/error.h>
 
 #include "check.h"
+#include "compiler.h"
 
-#define LIST_TEXT_BYTES 128
+#define LIST_TEXT_BYTES   128
+/* Of a machine that is described: more than a node can use. */
+#define SYNTHETIC_CPU_MAX (PLACE_CORE_CNT_MAX * PLACE_SMT_CNT_MAX)
 
 /* Parses "0-3,8". hwloc's own parser takes any garbage for an empty list. */
 static int
@@ -196,6 +199,26 @@ machine_fill(hwloc_topology_t hw, bool real, const char *cpu_list, struct place_
 	return err;
 }
 
+/* How many cpus a described machine has at least: its levels, multiplied, without their attributes.
+ * hwloc builds all of them before anybody can count: of 100,000 it takes many minutes. */
+static uint64_t
+synthetic_cpus(const char *text)
+{
+	uint64_t cnt = 1;
+	int inside = 0;
+
+	for (const char *p = text; *p != '\0' && cnt <= SYNTHETIC_CPU_MAX; p++) {
+		inside += (*p == '(' || *p == '[') - (*p == ')' || *p == ']');
+		if (inside == 0 && *p >= '0' && *p <= '9' &&
+		    (p == text || p[-1] == ':' || p[-1] == ' ')) {
+			unsigned long long n = strtoull(p, NULL, 10);
+
+			cnt *= MAX(MIN(n, SYNTHETIC_CPU_MAX + 1ULL), 1ULL);
+		}
+	}
+	return cnt;
+}
+
 static int
 topology_open(const char *synthetic, hwloc_topology_t *ret_hw, struct topo_why *why)
 {
@@ -205,7 +228,11 @@ topology_open(const char *synthetic, hwloc_topology_t *ret_hw, struct topo_why *
 	if (hwloc_topology_init(&hw) != 0) {
 		return topo_why_set(why, MB_ERR_NO_MEMORY, "no memory for hwloc's topology");
 	}
-	if (synthetic != NULL && hwloc_topology_set_synthetic(hw, synthetic) != 0) {
+	if (synthetic != NULL && synthetic_cpus(synthetic) > SYNTHETIC_CPU_MAX) {
+		err = topo_why_set(why, MB_ERR_TOO_LARGE,
+				   "the machine \"%.200s\" has more than %d cpus", synthetic,
+				   SYNTHETIC_CPU_MAX);
+	} else if (synthetic != NULL && hwloc_topology_set_synthetic(hw, synthetic) != 0) {
 		err = topo_why_set(why, MB_ERR_CONFIG,
 				   "hwloc cannot read the synthetic machine \"%s\"", synthetic);
 	} else if (hwloc_topology_load(hw) != 0) {

@@ -65,6 +65,26 @@ too_large_a_machine_is_refused_and_a_part_of_it_taken(void **state)
 	assert_int_equal(m.core_cnt, 13);
 }
 
+/* Not after hwloc has built it, which takes it minutes. */
+static void
+one_that_would_take_for_ever_is_refused(void **state)
+{
+	static const char *const texts[] = {
+		"core:100000 pu:1",
+		"pack:64 [numa(memory=1GB)] core:64 pu:8",
+		"100 100 2",
+		"core:18446744073709551615 pu:2",
+	};
+	struct topo_why why;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		assert_int_equal(place_load(texts[i], NULL, &m, &why), MB_ERR_TOO_LARGE);
+		assert_non_null(strstr(why.text, "has more than 4096 cpus"));
+	}
+	test_machine("pack:2 [numa(memory=128GB)] core:16 pu:1", NULL, &m);
+	assert_int_equal(m.core_cnt, 32);
+}
+
 static void
 siblings_stay_together(void **state)
 {
@@ -140,6 +160,7 @@ main(void)
 		cmocka_unit_test(garbage_is_refused),
 		cmocka_unit_test(a_cpu_that_is_not_there_is_refused),
 		cmocka_unit_test(too_large_a_machine_is_refused_and_a_part_of_it_taken),
+		cmocka_unit_test(one_that_would_take_for_ever_is_refused),
 		cmocka_unit_test(siblings_stay_together),
 		cmocka_unit_test(what_is_not_named_is_not_there),
 		cmocka_unit_test(a_machine_without_cores_has_a_thread_each),
