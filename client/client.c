@@ -11,6 +11,8 @@
 #include "remote.h"
 #include "timebase.h"
 
+static_assert(MB_CLIENT_ADDRS_MAX == CARRIER_ADDRS_MAX, "as the header says");
+
 #define LOOK_NS NS_PER_S
 
 /* A death answers calls without a message: who waits for one of them is to look. */

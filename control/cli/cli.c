@@ -29,8 +29,7 @@
 enum { KEY_JSON = 0x1000, KEY_SOCKET }; /* the commands' own keys are below */
 
 #define NEGATIVE_MARK '\001'
-#define TODO_BYTES    512
-#define TRIED_MAX     8u /* of a name's addresses: client.h */
+#define HINT_BYTES    512
 
 /* ------------------------------------------------------------------ errors */
 
@@ -394,7 +393,7 @@ cli_ack(struct cli *cli, enum mb_ack *ret)
 /* What is known of a node that was not found: the library has tried the addresses of its name,
  * which is looked up once more here, to tell. */
 static const char *
-elsewhere_nobody(const char *where, char text[static TODO_BYTES])
+elsewhere_nobody(const char *where, char text[static HINT_BYTES])
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM }, *found = NULL;
 	char at[WHERE_HOST_BYTES + WHERE_PORT_BYTES + 3], tried[96] = "";
@@ -404,8 +403,7 @@ elsewhere_nobody(const char *where, char text[static TODO_BYTES])
 	where = strstr(where, "://") + 3;
 	snprintf(at, sizeof(at), "%.*s", (int)strcspn(where, "?"), where);
 	if (where_split(at, host, port) == 0 && getaddrinfo(host, NULL, &hints, &found) != 0) {
-		snprintf(text, TODO_BYTES, "there is no host %.200s, as far as is known here",
-			 host);
+		snprintf(text, HINT_BYTES, "there is no host %s, as far as is known here", host);
 		return text;
 	}
 	for (const struct addrinfo *a = found; a != NULL; a = a->ai_next) {
@@ -414,11 +412,13 @@ elsewhere_nobody(const char *where, char text[static TODO_BYTES])
 	if (found != NULL) {
 		freeaddrinfo(found);
 	}
-	if (cnt > 1) {
-		snprintf(tried, sizeof(tried), " at any of its %u addresses%s", cnt,
-			 cnt > TRIED_MAX ? ", of which the first eight were tried" : "");
+	if (cnt > MB_CLIENT_ADDRS_MAX) {
+		snprintf(tried, sizeof(tried), " at the first %u of its %u addresses",
+			 MB_CLIENT_ADDRS_MAX, cnt);
+	} else if (cnt > 1) {
+		snprintf(tried, sizeof(tried), " at any of its %u addresses", cnt);
 	}
-	snprintf(text, TODO_BYTES,
+	snprintf(text, HINT_BYTES,
 		 "no node answers there%s: its net.listen says where it does, its net.keys to whom "
 		 "(MICROBURST_KEYS)",
 		 tried);
@@ -427,7 +427,7 @@ elsewhere_nobody(const char *where, char text[static TODO_BYTES])
 
 /* What to do when a node elsewhere cannot be reached; NULL: what is said of any node. */
 static const char *
-elsewhere_todo(const char *where, int err, char text[static TODO_BYTES])
+elsewhere_todo(const char *where, int err, char text[static HINT_BYTES])
 {
 	const char *keys = getenv("MICROBURST_KEYS");
 
@@ -468,7 +468,7 @@ cli_open(struct cli *cli)
 	err = mb_client_open(&cli->client, cli->socket);
 	if (err != MB_OK) {
 		const char *where = where_of(cli);
-		char todo[TODO_BYTES];
+		char todo[HINT_BYTES];
 
 		cli->client = NULL;
 		if (elsewhere_wrong(where, err)) {

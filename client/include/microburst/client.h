@@ -38,6 +38,7 @@ extern "C" {
 #endif
 
 #define MB_MESSAGE_BYTES_MAX (32 * 1024)
+#define MB_CLIENT_ADDRS_MAX  8u   /* of a host's name: those behind are not tried */
 #define MB_CALLS_MAX         1024 /* calls of one client: not answered, or the answer not freed */
 
 struct mb_client;
@@ -48,9 +49,9 @@ struct mb_client;
  * a device of DPDK's, named as DPDK names it, on whose link this program is known as ADDRESS. That
  * needs libmicroburst-dpdk, and starts DPDK with its threads, which stay; PCI devices want huge
  * pages. Of a program's clients one has a device, and one an interface that net_af_packet is on. Of
- * a host that is a name the first eight addresses are tried one after the other, with DPDK those of
- * ADDRESS's family: until the network says that nobody is there, for 5 s the last and for 5 s
- * together those before it. A remote client copies values, hears of an unknown function by
+ * a host that is a name the first MB_CLIENT_ADDRS_MAX addresses are tried one after the other, with
+ * DPDK those of ADDRESS's family: until the network says that nobody is there, for 5 s the last and
+ * for 5 s together those before it. A remote client copies values, hears of an unknown function by
  * the answer, and may get MB_ERR_INDETERMINATE or MB_ERR_NODE_DIED: the request may have been done
  * or not.
  * Returns: 0; MB_ERR_NO_NODE when none runs there; MB_ERR_DENIED; MB_ERR_BUSY when the node has all
