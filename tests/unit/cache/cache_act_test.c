@@ -16,28 +16,13 @@
 #include "lattice.h"
 #include "microburst/error.h"
 #include "rng.h"
+#include "set_fixture.h"
 #include "test_cmocka.h"
 
-#define INNER   1
-#define OTHER   2
-#define OWN     3
-#define KEYS    300
-#define ROUNDS  3000
-#define OPS     8
-#define SET_MEM 4096
-
-struct set {
-	struct wset ws;
-	_Alignas(8) uint8_t mem[SET_MEM];
-	struct cache_op_word word[OPS];
-};
-
-static void
-set_begin(struct set *s)
-{
-	wset_init(&s->ws, s->mem, sizeof(s->mem));
-	memset(s->word, 0, sizeof(s->word));
-}
+#define OTHER  2
+#define OWN    3
+#define KEYS   300
+#define ROUNDS 3000
 
 static void
 add(struct set *s, enum wset_kind kind, const char *key, const char *value, int64_t n)
@@ -46,34 +31,6 @@ add(struct set *s, enum wset_kind kind, const char *key, const char *value, int6
 
 	op.value = value != NULL ? slice_str(value) : op.value;
 	assert_int_equal(wset_add(&s->ws, &op), 0);
-}
-
-static void
-publish(struct world *w, struct set *s, uint64_t b)
-{
-	world_hashes(wset_bytes(&s->ws), s->word);
-	world_publish_words(w, INNER, wset_bytes(&s->ws), b, s->word);
-}
-
-static int
-over_of(struct world *w, uint16_t proc, uint64_t b)
-{
-	struct desc d;
-
-	world_settle(w);
-	d = world_answer(w, proc, DESC_PUBLISHED, b);
-	for (uint32_t i = 0; i < WORLD_PAYLOAD_MAX; i++) {
-		if (w->payload[i].proc == proc) {
-			w->payload[i] = (struct world_payload){ 0 };
-		}
-	}
-	return d.err;
-}
-
-static int
-over(struct world *w, uint64_t b)
-{
-	return over_of(w, INNER, b);
 }
 
 static bool

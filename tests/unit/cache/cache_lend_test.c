@@ -14,28 +14,13 @@
 #include "kvs_shard.h"
 #include "microburst/error.h"
 #include "oset.h"
+#include "set_fixture.h"
 #include "test_cmocka.h"
 #include "view.h"
 
-#define INNER   1
-#define OTHER   2
-#define CNT     200000 /* of a set, longer than 2 MiB */
-#define SCORES  40000  /* of a sorted set */
-#define OPS     8
-#define SET_MEM 4096
-
-struct set {
-	struct wset ws;
-	_Alignas(8) uint8_t mem[SET_MEM];
-	struct cache_op_word word[OPS];
-};
-
-static void
-set_begin(struct set *s)
-{
-	wset_init(&s->ws, s->mem, sizeof(s->mem));
-	memset(s->word, 0, sizeof(s->word));
-}
+#define OTHER  2
+#define CNT    200000 /* of a set, longer than 2 MiB */
+#define SCORES 40000  /* of a sorted set */
 
 /* Adds an operation. Returns: its word. */
 static struct cache_op_word *
@@ -50,28 +35,6 @@ add(struct set *s, enum wset_kind kind, const char *key, struct slice item, int6
 	}
 	assert_int_equal(wset_add(&s->ws, &op), 0);
 	return &s->word[s->ws.op_cnt - 1];
-}
-
-static void
-publish(struct world *w, struct set *s, uint64_t b)
-{
-	world_hashes(wset_bytes(&s->ws), s->word);
-	world_publish_words(w, INNER, wset_bytes(&s->ws), b, s->word);
-}
-
-static int
-over(struct world *w, uint64_t b)
-{
-	int err;
-
-	world_settle(w);
-	err = world_answer(w, INNER, DESC_PUBLISHED, b).err;
-	for (uint32_t i = 0; i < WORLD_PAYLOAD_MAX; i++) {
-		if (w->payload[i].proc == INNER) {
-			w->payload[i] = (struct world_payload){ 0 };
-		}
-	}
-	return err;
 }
 
 static uint64_t be;

@@ -10,6 +10,7 @@
 
 #include "compiler.h"
 #include "flow_ask.h"
+#include "flow_fixture.h"
 #include "flow_serve.h"
 #include "microburst/error.h"
 #include "test_cmocka.h"
@@ -84,14 +85,6 @@ on_request(void *ctx, struct flow_ref ref, struct slice request)
 	flow_serve_reply(serve, ref, p, LONG, now_ns);
 }
 
-static uint8_t *
-on_draft(void *ctx, size_t len)
-{
-	(void)ctx;
-	(void)len;
-	return NULL;
-}
-
 static void
 on_done(void *ctx, void *user, int err, uint8_t *p, size_t len, bool owned)
 {
@@ -149,8 +142,8 @@ setup(void **state)
 					   .taking_bytes = 4 * LONG,
 					   .datagram = DATAGRAM,
 					   .secret = "sixteen letters" };
-	const struct flow_serve_ops so = { on_send,    on_alloc, on_free,
-					   on_request, on_draft, &ends[SERVER] };
+	const struct flow_serve_ops so = { on_send,    on_alloc,      on_free,
+					   on_request, draft_nowhere, &ends[SERVER] };
 	const struct flow_ask_ops ao = { on_send, on_alloc, on_free, on_done, &ends[CLIENT] };
 	const struct flow_request r = { .first = slice_of(bytes, LONG) };
 

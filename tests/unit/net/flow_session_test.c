@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "flow_fixture.h"
 #include "flow_serve.h"
 #include "microburst/error.h"
 #include "test_cmocka.h"
@@ -40,14 +41,6 @@ on_alloc(void *ctx, size_t bytes)
 }
 
 static void
-on_free(void *ctx, void *p, size_t bytes)
-{
-	(void)ctx;
-	(void)p;
-	(void)bytes;
-}
-
-static void
 on_request(void *ctx, struct flow_ref ref, struct slice bytes)
 {
 	(void)ctx;
@@ -72,9 +65,8 @@ setup(void **state)
 					    .taking_bytes = 1 << 20,
 					    .datagram = 1400,
 					    .secret = "sixteen letters" };
-	const struct flow_serve_ops ops = {
-		on_send, on_alloc, on_free, on_request, on_draft, NULL
-	};
+	const struct flow_serve_ops ops = { on_send,    on_alloc, free_nothing,
+					    on_request, on_draft, NULL };
 
 	(void)state;
 	now_ns = 1000 * SECOND;

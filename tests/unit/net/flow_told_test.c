@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "flow_ask.h"
+#include "flow_fixture.h"
 #include "flow_serve.h"
 #include "microburst/error.h"
 #include "test_cmocka.h"
@@ -55,27 +56,11 @@ on_alloc(void *ctx, size_t bytes)
 }
 
 static void
-on_free(void *ctx, void *p, size_t bytes)
-{
-	(void)ctx;
-	(void)p;
-	(void)bytes;
-}
-
-static void
 on_request(void *ctx, struct flow_ref ref, struct slice bytes)
 {
 	(void)ref;
 	(void)bytes;
 	++*(uint32_t *)ctx;
-}
-
-static uint8_t *
-on_draft(void *ctx, size_t len)
-{
-	(void)ctx;
-	(void)len;
-	return NULL;
 }
 
 static void
@@ -115,7 +100,7 @@ static void
 begin(uint64_t a_is, uint64_t b_is)
 {
 	const struct flow_request r = { .first = slice_of((const uint8_t *)"increment", 9) };
-	const struct flow_ask_ops ao = { on_send, on_alloc, on_free, on_done, &to_server };
+	const struct flow_ask_ops ao = { on_send, on_alloc, free_nothing, on_done, &to_server };
 
 	now_ns = 1000 * SECOND;
 	done_cnt = ran[A] = ran[B] = 0;
@@ -127,8 +112,8 @@ begin(uint64_t a_is, uint64_t b_is)
 						   .datagram = DATAGRAM,
 						   .secret = { 's', (uint8_t)i },
 						   .incarnation = i == A ? a_is : b_is };
-		const struct flow_serve_ops so = { serve_send, on_alloc, on_free,
-						   on_request, on_draft, &ran[i] };
+		const struct flow_serve_ops so = { serve_send, on_alloc,      free_nothing,
+						   on_request, draft_nowhere, &ran[i] };
 
 		assert_int_equal(flow_serve_create(&serve[i], &sc, &so), 0);
 	}

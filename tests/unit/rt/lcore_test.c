@@ -293,6 +293,14 @@ token_release(void *ctx)
 	t->released++;
 }
 
+static void
+spin_by(struct token *token)
+{
+	one.cfg.spin_try = token_try;
+	one.cfg.spin_release = token_release;
+	one.cfg.spin_ctx = token;
+}
+
 /* It goes on polling for its budget, but gives the cpu away after each look: who spins there gets
  * nearly all of it. */
 static void *
@@ -323,9 +331,7 @@ without_the_token(void)
 	one.cfg.cpu = sched_getcpu();
 	one.cfg.metrics = &metrics;
 	one.cfg.spin_ns = 100 * NS_PER_MS;
-	one.cfg.spin_try = token_try;
-	one.cfg.spin_release = token_release;
-	one.cfg.spin_ctx = &token;
+	spin_by(&token);
 	runner_create(&one);
 	runner_start(&one);
 	assert_int_equal(pthread_create(&spinner, NULL, spin_there, &turns), 0);
@@ -353,9 +359,7 @@ with_the_token(void)
 	struct token token = { .free = true };
 
 	one.cfg.spin_ns = 100 * NS_PER_MS; /* others may have the cpu for most of it */
-	one.cfg.spin_try = token_try;
-	one.cfg.spin_release = token_release;
-	one.cfg.spin_ctx = &token;
+	spin_by(&token);
 	runner_create(&one);
 	runner_start(&one);
 	until_asleep(&one);
@@ -380,9 +384,7 @@ awaiting(void)
 
 	one.cfg.spin_ns = 100 * NS_PER_MS;
 	one.cfg.await_ns = 2 * NS_PER_MS;
-	one.cfg.spin_try = token_try;
-	one.cfg.spin_release = token_release;
-	one.cfg.spin_ctx = &token;
+	spin_by(&token);
 	runner_create(&one);
 	runner_start(&one);
 	until_asleep(&one);
@@ -455,21 +457,28 @@ static const struct tile_ops asker_ops = { .kind = TILE_KVS,
 					   .poll = asker_poll,
 					   .awaits = asker_awaits };
 
-static void
-who_shares_the_cpu_has_it_as_soon_as_the_awaited_is_there(void **state)
+static struct asker
+asker_run(uint64_t await_ns)
 {
 	struct token token = { .free = false };
 	struct asker asker = { 0 };
 
-	one.cfg.spin_ns = one.cfg.await_ns = 60 * NS_PER_S;
-	one.cfg.spin_try = token_try;
-	one.cfg.spin_release = token_release;
-	one.cfg.spin_ctx = &token;
+	one.cfg.spin_ns = 60 * NS_PER_S;
+	one.cfg.await_ns = await_ns;
+	spin_by(&token);
 	assert_int_equal(lcore_create(&one.cfg, &one.lcore), MB_OK);
 	lcore_tile_add(one.lcore, &asker_ops, &asker, NULL);
 	runner_start(&one);
 	until(&asker.answered, 100);
 	assert_int_equal(runner_end(&one), MB_OK);
+	return asker;
+}
+
+static void
+who_shares_the_cpu_has_it_as_soon_as_the_awaited_is_there(void **state)
+{
+	struct asker asker = asker_run(60 * NS_PER_S);
+
 	assert_int_equal(asker.yielded, asker.answered);
 	assert_int_equal(asker.given, 0);
 }
@@ -477,19 +486,8 @@ who_shares_the_cpu_has_it_as_soon_as_the_awaited_is_there(void **state)
 static void
 who_is_awaited_on_this_cpu_has_it_at_once(void **state)
 {
-	struct token token = { .free = false };
-	struct asker asker = { 0 };
+	struct asker asker = asker_run(0);
 
-	one.cfg.spin_ns = 60 * NS_PER_S;
-	one.cfg.await_ns = 0;
-	one.cfg.spin_try = token_try;
-	one.cfg.spin_release = token_release;
-	one.cfg.spin_ctx = &token;
-	assert_int_equal(lcore_create(&one.cfg, &one.lcore), MB_OK);
-	lcore_tile_add(one.lcore, &asker_ops, &asker, NULL);
-	runner_start(&one);
-	until(&asker.answered, 100);
-	assert_int_equal(runner_end(&one), MB_OK);
 	assert_in_range(asker.given, asker.answered, asker.answered + 1);
 }
 
@@ -500,9 +498,7 @@ whom_this_cpu_is_needed_for_is_not_awaited(void **state)
 
 	one.cfg.spin_ns = 2 * NS_PER_MS;
 	one.cfg.await_ns = 0;
-	one.cfg.spin_try = token_try;
-	one.cfg.spin_release = token_release;
-	one.cfg.spin_ctx = &token;
+	spin_by(&token);
 	runner_create(&one);
 	runner_start(&one);
 	until_asleep(&one);
