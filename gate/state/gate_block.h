@@ -36,7 +36,8 @@ bool gate_mpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uin
 	       uint32_t at, const char *first, const char *second, unsigned int type,
 	       const struct slice *timeout, struct gate_mpop *ret, int *ret_code);
 /* gate_waits_on: whether who waits for an item already goes on waiting, although a look at a key
- * said n: it was made something else, for a moment perhaps. */
+ * said n: it was made something else, for a moment perhaps. Then it notes that somebody else may
+ * want what is there (place.other). */
 static inline bool
 gate_waits_on(struct gate_conn *c, int n)
 {

@@ -17,6 +17,7 @@
 #ifndef MB_GATE_CROWD_H
 #define MB_GATE_CROWD_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -46,6 +47,7 @@ struct gate_stood {
 	uint8_t offered; /* what it was offered: bits of stands, of whose keys that is */
 	struct gate_stand stand[GATE_CROWD_KEYS];
 };
+static_assert(GATE_CROWD_KEYS <= 8, "each stand has a bit in offered");
 
 struct gate_crowd {
 	struct gate_stands chain[GATE_CROWD_CHAIN], many;

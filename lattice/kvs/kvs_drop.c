@@ -36,9 +36,12 @@
 #include "lattice.h"
 #include "microburst/error.h"
 #include "settle.h"
+#include "treeval.h"
 #include "view.h"
 
 #define LOOK_BYTES 512 /* of longer deltas the sweep finds it out */
+
+static_assert(KVS_STEP_BYTES >= 2 * TREE_FLAT_MAX, "what is large is a tree at all owners");
 
 void
 kvs_drops_init(struct kvs_drops *ds, struct kvs_shard *shard, const struct kvs_changes *changes,

@@ -52,9 +52,9 @@ struct kvs_drop {
 	struct kvs_key *key;     /* NULL: free */
 	struct kvs_value *value; /* pinned: who is asked reads it */
 	enum kvs_drop_what what;
-	struct kvs_value *settled;    /* KVS_DROP_SETTLES: what it becomes */
-	uint64_t asked;               /* have not answered */
-	uint64_t tiles;               /* that agreed, */
+	struct kvs_value *settled; /* what it becomes: known when all are asked, or have agreed */
+	uint64_t asked;            /* have not answered */
+	uint64_t tiles;            /* that agreed, */
 	uint64_t token[KVS_TILE_MAX]; /* and what each calls the key */
 	uint64_t ready[KVS_TILE_MAX]; /* and what it settles to */
 	bool refused;

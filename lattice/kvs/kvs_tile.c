@@ -242,7 +242,6 @@ static uint64_t
 kvs_tile_next_timer(void *ctx)
 {
 	struct kvs_tile *t = ctx;
-
 	uint64_t at_ns = kvs_core_timer(&t->core);
 
 	return heap_lacks(t->core.shard->heap, ahead_bytes(t)) ? MIN(at_ns, quiet_at(t)) : at_ns;
