@@ -6,6 +6,7 @@
 #include <microburst/error.h>
 
 #include "commands.h"
+#include "gate_conn.h"
 #include "gate_memory.h"
 #include "gate_pause.h"
 #include "log.h"

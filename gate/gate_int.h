@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gate_int - what the parts of a gate share; nobody else includes it
+/* gate_int - a gate and a connection, which its parts share; nobody else includes it
  *
- * README.md says which part is which.
+ * README.md says which part is which; what each of them does for the others, its header.
  *
  * How a command is run. Its handler is called with its words, and says
  *
@@ -21,25 +21,28 @@
 #ifndef MB_GATE_INT_H
 #define MB_GATE_INT_H
 
-#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/queue.h>
-
-#include <jansson.h>
 
 #include "cache_msg.h"
 #include "cache_view.h"
 #include "direct.h"
 #include "domain_limits.h"
 #include "gate.h"
+#include "gate_admin.h"
+#include "gate_batch.h"
 #include "gate_beside.h"
 #include "gate_call.h"
 #include "gate_command.h"
 #include "gate_conn_turn.h"
 #include "gate_front.h"
+#include "gate_load.h"
 #include "gate_memory.h"
+#include "gate_multi.h"
+#include "gate_out.h"
 #include "gate_pop.h"
+#include "gate_state.h"
 #include "gate_words.h"
 #include "heap.h"
 #include "metrics.h"
@@ -49,31 +52,13 @@
 #include "stream.h"
 #include "wset.h"
 
-#define GATE_BATCH_CNT    256 /* write sets under way; sched and caches have ports for 128 */
-#define GATE_BATCH_OPS    64  /* of a whole run */
-/* Of a set: two of the longest operations, and more. Not whole pages, of which taking and giving
- * back is ten times the work. */
-#define GATE_BATCH_BYTES  (14u << 10)
-#define GATE_FETCH_CNT    512         /* keys being fetched */
-#define GATE_RUN_MAX      32          /* commands in one run */
 #define GATE_IN_MAX       (64u << 10) /* received and not run: then the socket is not read */
 #define GATE_IN_BEHIND    (1u << 20)  /* the same behind a command that waits (N5) */
-#define GATE_OUT_MAX      (1u << 20)  /* not sent: then no further command is run */
-#define GATE_CHUNK_BYTES  (4u << 10)  /* of replies; most are one */
-#define GATE_HOLD_MIN     (16u << 10) /* a value above is sent from where the cache has it */
-#define GATE_HOLD_CNT     48          /* so many of the hazard slots; the rest are for walks */
 #define GATE_TURN         2048        /* what a connection may do in a poll: about 150 us */
 #define GATE_TURN_COMMAND 8           /* of it, a command, or a key; an item of a collection is 1 */
 #define GATE_CURSOR_CNT   4096        /* of SCAN, remembered */
 #define GATE_TRIES        10000       /* each lost one is another's success */
-#define GATE_SEND_MAX     (256u << 10) /* in one send: a slow reader is seen to move */
-#define GATE_QUESTION_CNT 8            /* to ctl, at a time */
 #define GATE_ARGS_MAX     RESP_ARG_CNT_MAX
-
-static_assert(GATE_HOLD_CNT < HAZARD_CNT, "some are left for looking");
-static_assert(WSET_OP_HEAD + KEY_BYTES_MAX + WSET_FIELD_MAX + WSET_INLINE_MAX + 8 <=
-		      GATE_BATCH_BYTES,
-	      "every operation fits a batch");
 
 struct gate_conn;
 
@@ -83,128 +68,7 @@ enum gate_moves { GATE_MOVES_NOT = 0, GATE_MOVES_ONE, GATE_MOVES_APART };
 
 enum gate_result { GATE_DONE = 0, GATE_WAIT, GATE_HELD, GATE_SENT, GATE_AWAY };
 
-/* ---- replies on their way ------------------------------------------------------------------- */
-
-struct gate_chunk {
-	struct gate_chunk *next;
-	const uint8_t *p; /* data, or a value in the cache region */
-	uint32_t len, sent, cap;
-	uint32_t slot;   /* hazard slot that keeps p; CACHE_SLOT_NONE */
-	uint32_t handle; /* payload that p is in; 0: none */
-	uint32_t lent;   /* parts that the kernel has, and has not returned (gate_lend.c) */
-	uint8_t mark;    /* their mark, + 1; 0: none */
-	uint8_t data[];
-};
-
-struct gate_out {
-	struct gate_chunk *head, *tail;
-	size_t bytes;
-};
-
-/* A place in it, to go back to. */
-struct gate_mark {
-	struct gate_chunk *tail;
-	uint32_t len;
-	size_t bytes;
-	bool set;
-};
-
-/* ---- writes under way ----------------------------------------------------------------------- */
-
-enum gate_rec_kind {
-	REC_OK = 1,  /* +OK */
-	REC_NUMBER,  /* what the operation made */
-	REC_CHANGED, /* how many operations changed anything */
-	REC_MADE,    /* how many fields there are more */
-	REC_LENGTH,  /* what the last operation made */
-	REC_FIXED,   /* what is known before */
-	REC_SCORE,   /* the score that it made, a double's bits */
-	REC_HELD,    /* of a HELD command: nothing, its reply is written */
-};
-
-struct gate_rec {
-	uint8_t kind;
-	int16_t err; /* the first operation's that failed */
-	bool not_number;
-	int64_t n;
-	const struct gate_command *cmd;
-};
-
-struct gate_run {
-	struct gate_conn *conn; /* NULL: gone */
-	uint64_t began_tsc;
-	uint8_t ack;
-	uint32_t pending; /* operations not acknowledged */
-	uint32_t rec_cnt;
-	bool open; /* its last command is not complete */
-	uint32_t open_cnt;
-	struct gate_batch *batch[CACHE_TILE_MAX]; /* not acknowledged; NULL: none */
-	bool batch_open[CACHE_TILE_MAX];          /* and not sent */
-	struct gate_rec rec[GATE_RUN_MAX];
-};
-
-struct gate_batch {
-	STAILQ_ENTRY(gate_batch) next;
-	uint32_t tile;
-	struct wset ws;
-	struct desc msg;
-	uint32_t op_cnt;
-	uint64_t wake_bits; /* of the keys that get items */
-	struct gate_run *run;
-	uint8_t rec[GATE_BATCH_OPS];
-	uint32_t payload[GATE_BATCH_OPS]; /* handle of a value by reference, + 1 */
-	uint32_t pop[GATE_BATCH_OPS];     /* gate_pop_note's; 0: none */
-	struct cache_op_word word[GATE_BATCH_OPS];
-};
-STAILQ_HEAD(gate_batches, gate_batch);
-
-struct gate_fetch {
-	struct stream_id conn;
-	struct desc msg;
-	uint64_t hash;
-	struct desc lent; /* its answer, if that lends the value (gate_loan.h) */
-	bool used;
-	bool ahead;    /* nobody waits for it yet */
-	uint32_t next; /* free, or of a list of loans, + 1 */
-};
-
-/* A question to ctl. */
-struct gate_question {
-	struct stream_id conn;
-	bool used;
-	int fd;
-};
-
-/* A deployment that a client waits for. */
-struct gate_load {
-	struct stream_id conn;
-	bool used;
-	int fd, group; /* what it says; whose */
-	uint64_t began_ns;
-	uint32_t len;
-	char said[4096], dir[256], file[280];
-};
-
 /* ---- connections ---------------------------------------------------------------------------- */
-
-struct gate_large {
-	struct payload_ref ref; /* handle 0: given away */
-	uint8_t *p;
-	uint32_t len, got, cap; /* cap: bytes at p, which grow with what has come */
-};
-
-/* Of MULTI: the commands that are to run together, and what was watched. Each of text is
- * word_cnt u32 | ( len u32 | bytes ) *; of watch version u64 | key_len u32 | key. */
-struct gate_multi {
-	bool queueing;      /* MULTI was said */
-	bool wrong;         /* a command could not be kept */
-	bool running;       /* by EXEC */
-	bool writes;        /* one of the commands may */
-	uint32_t cnt, at;   /* commands; where the next one begins */
-	uint64_t began_tsc; /* of the one at hand; 0: not yet */
-	uint32_t text_len, text_cap, watch_len, watch_cap, watch_at;
-	uint8_t *text, *watch; /* from the heap */
-};
 
 struct gate_conn {
 	struct stream_id id;
@@ -453,185 +317,6 @@ gate_rejected(struct gate *g, struct gate_conn *c)
 	return GATE_DONE;
 }
 
-/* ---- gate_conn.c */
-
-bool gate_conn_opened(struct gate *g, struct stream_id id, bool local, const char **ret_reason);
-void gate_conn_received(struct gate *g, struct stream_id id, const uint8_t *p, size_t len);
-/* gate_conn_room: where the rest of a long word may be received; NULL: there is none. */
-uint8_t *gate_conn_room(struct gate *g, struct stream_id id, size_t *ret_len);
-/* gate_conn_plain: bytes of commands, as received or deciphered. */
-void gate_conn_plain(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len);
-void gate_conn_ended(struct gate *g, struct stream_id id);
-void gate_conn_leaves(struct gate *g, struct stream_id id);
-void gate_conn_sent(struct gate *g, struct stream_id id, size_t len, int err);
-void gate_conn_returned(struct gate *g, struct stream_id id, uint32_t mark);
-void gate_conn_closed(struct gate *g, struct stream_id id);
-/* gate_conn_go runs what a connection has received, as far as it gets. */
-void gate_conn_go(struct gate *g, struct gate_conn *c);
-/* gate_conn_address is where its client is: "host:port", or the socket's path. */
-void gate_conn_address(struct gate *g, const struct gate_conn *c, char ret[GATE_ADDRESS_MAX]);
-/* gate_conn_name gives it a name. Returns: whether it could; else that is answered. */
-bool gate_conn_name(struct gate *g, struct gate_conn *c, struct slice name);
-/* gate_conn_renew makes the state of the command at hand that of one not begun. */
-void gate_conn_renew(struct gate *g, struct gate_conn *c);
-
-/* ---- gate_out.c */
-
-/* gate_out_bytes adds to the replies. The connection ends when there is no memory. */
-void gate_out_bytes(struct gate *g, struct gate_conn *c, const void *p, size_t len);
-struct gate_mark gate_out_mark(const struct gate_conn *c);
-/* gate_out_back takes back what was written since; c->mark moves as what is before it is sent. */
-void gate_out_back(struct gate *g, struct gate_conn *c, const struct gate_mark *mark);
-/* gate_out_hole leaves a place whose few bytes are known later: gate_out_fill; gate_out_fill_array:
- * they begin an array of so many. */
-struct gate_chunk *gate_out_hole(struct gate *g, struct gate_conn *c);
-void gate_out_fill(struct gate *g, struct gate_conn *c, struct gate_chunk *hole,
-		   const struct wbuf *w);
-void gate_out_fill_array(struct gate *g, struct gate_conn *c, struct gate_chunk *hole, size_t cnt);
-void gate_out_flush(struct gate *g, struct gate_conn *c);
-void gate_out_sent(struct gate *g, struct gate_conn *c, size_t len);
-/* gate_out_lost: a reply that cannot be given whole is not given: the client sees the connection
- * end, and nothing that looks like an answer. */
-void gate_out_lost(struct gate_conn *c);
-void gate_out_drop(struct gate *g, struct gate_conn *c);
-void gate_chunk_free(struct gate *g, struct gate_chunk *k);
-
-/* Between gate_push_begin and gate_push_end what is written is a message, not a reply: it goes
- * behind the replies of the command at hand, of which there may be one. A connection that leaves
- * more of them unread than gate.backlog is cut. */
-void gate_push_begin(struct gate_conn *c);
-void gate_push_end(struct gate *g, struct gate_conn *c);
-/* gate_push_drop throws messages away that are not out. */
-void gate_push_drop(struct gate *g, struct gate_conn *c);
-/* gate_push_out lets messages out, when all replies are. Requires: no command is at hand. */
-void gate_push_out(struct gate_conn *c);
-
-/* gate_bulk_value: a value; a copy, or, of a long one, the place in the cache, which the reply then
- * holds instead of *v. */
-void gate_bulk_value(struct gate *g, struct gate_conn *c, struct slice bytes,
-		     struct cache_value *v);
-
-/* Replies. Each is whole. */
-void gate_ok(struct gate *g, struct gate_conn *c);
-void gate_simple(struct gate *g, struct gate_conn *c, const char *text);
-void gate_int(struct gate *g, struct gate_conn *c, int64_t n);
-void gate_bulk(struct gate *g, struct gate_conn *c, struct slice bytes);
-/* gate_bulk_kept: the same of bytes in c->keep, sent from there if they are long. */
-void gate_bulk_kept(struct gate *g, struct gate_conn *c, struct slice bytes);
-void gate_bulk_str(struct gate *g, struct gate_conn *c, const char *text);
-/* gate_text: for people to read; in RESP2 a bulk string. */
-void gate_text(struct gate *g, struct gate_conn *c, struct slice text);
-void gate_text_str(struct gate *g, struct gate_conn *c, const char *text);
-void gate_null(struct gate *g, struct gate_conn *c);
-void gate_null_array(struct gate *g, struct gate_conn *c);
-void gate_array(struct gate *g, struct gate_conn *c, size_t cnt);
-void gate_map(struct gate *g, struct gate_conn *c, size_t cnt);
-void gate_set(struct gate *g, struct gate_conn *c, size_t cnt);
-/* gate_push_head: of a message of cnt items. */
-void gate_push_head(struct gate *g, struct gate_conn *c, size_t cnt);
-void gate_double(struct gate *g, struct gate_conn *c, double x);
-/* gate_error_counted counts errors of a kind: the first word of text. */
-void gate_error_counted(struct gate_tally *t, const char *text, uint64_t cnt);
-/* gate_error: text as behind the '-'. Returns: GATE_DONE, so that a handler can end with it. */
-int gate_error(struct gate *g, struct gate_conn *c, const char *text);
-int gate_error_f(struct gate *g, struct gate_conn *c, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-#define GATE_ERR_KEY   (-1000) /* no enum mb_err: a key that is empty, or too long */
-#define GATE_ERR_FIELD (-1002) /* no enum mb_err: a field, or the like, that is too long */
-/* gate_error_of says an mb_err as Redis would. */
-int gate_error_of(struct gate *g, struct gate_conn *c, int err);
-
-/* ---- gate_batch.c */
-
-void gate_batch_init(struct gate *g);
-/* gate_write begins the reply of a write command (again, after WAIT).
- * Returns: its record; NULL: wait (GATE_WAIT). */
-struct gate_rec *gate_write(struct gate *g, struct gate_conn *c, enum gate_rec_kind kind);
-/* gate_write_op adds an operation to it. The value may be in the text, or one of the large words of
- * the command.
- * Returns: 0; MB_ERR_FULL: wait, and add it again; MB_ERR_TOO_LARGE, MB_ERR_INVALID. */
-int gate_write_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t if_version);
-/* gate_write_op_after: the same, of an operation on the key of the one before it, that is done only
- * if that was. */
-int gate_write_op_after(struct gate *g, struct gate_conn *c, struct wset_op *op);
-/* gate_write_more is gate_write_op of a command with several operations, whose reply tells the
- * first error. Returns: false: wait, and add it again. */
-bool gate_write_more(struct gate *g, struct gate_conn *c, struct gate_rec *rec, struct wset_op *op);
-/* gate_write_end: all its operations are added. Returns: GATE_DONE. */
-int gate_write_end(struct gate *g, struct gate_conn *c);
-/* gate_write_one: a command of one operation. Returns: what the handler returns. */
-int gate_write_one(struct gate *g, struct gate_conn *c, enum gate_rec_kind kind,
-		   struct wset_op *op);
-/* gate_write_held: one operation, done only if the key still shows version; the reply is written
- * already. Returns: what the handler returns: HELD. When another was faster the handler is called
- * again. */
-int gate_write_held(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t version);
-/* gate_write_held_2: of two operations on one key, the second only if the first was done. then
- * NULL: only one. */
-int gate_write_held_2(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t version,
-		      struct wset_op *then);
-/* A HELD command of many operations on one key: gate_held_begin, gate_held_op for each,
- * gate_held_end. The first is done only if the key still shows version, each other one only if the
- * one before it was, and nobody's come between. When there is no room for more, the command goes on
- * in parts: with part_next (and total_next) set it is called again once this part has succeeded, as
- * c->part (and c->total); what was written to the reply then stands. If the reply is an array whose
- * head is not known yet (c->hole), and another part fails or there is no memory for what it shows,
- * the array ends before it: each part is whole, or is not done.
- *
- * cnt: how many were added in this part. gate_held_op returns: 0; MB_ERR_FULL: no more fit;
- * MB_ERR_TOO_LARGE. gate_held_end returns what the handler returns. */
-void gate_held_begin(struct gate_conn *c);
-int gate_held_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t version,
-		 uint32_t cnt);
-int gate_held_end(struct gate *g, struct gate_conn *c, int err, uint32_t cnt);
-/* gate_held_undo: nothing that this part has added is done. */
-void gate_held_undo(struct gate *g, struct gate_conn *c);
-/* gate_run_flush sends what a run has added. */
-void gate_run_flush(struct gate *g, struct gate_run *run);
-/* gate_batch_again sends what had no room. Returns: whether any of it went. */
-bool gate_batch_again(struct gate *g);
-void gate_batch_published(struct gate *g, const struct desc *d);
-/* gate_run_over: all its operations are acknowledged and its last command is complete. */
-void gate_run_over(struct gate *g, struct gate_run *run);
-
-/* ---- gate_state.c */
-
-/* gate_look finds a key's value as of now. Returns: CACHE_HIT, *ret to be released; CACHE_ABSENT,
- * *ret has the version and holds nothing; CACHE_MISS: being fetched, the handler returns WAIT; an
- * error. */
-int gate_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret);
-/* gate_look_as: the same of a collection; MB_ERR_TYPE for another one. LATTICE_ORSET: any set. */
-int gate_look_as(struct gate *g, struct gate_conn *c, struct slice key, unsigned int type,
-		 struct cache_value *ret);
-/* gate_look_text: the same as bytes. ret_text points into the value or buf. MB_ERR_TYPE. */
-int gate_look_text(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret,
-		   char buf[], struct slice *ret_text);
-/* gate_look_part: gate_look_as of what a HELD command in parts takes from; CACHE_ABSENT also when
- * some are done and for whatever reason no other one will be. */
-int gate_look_part(struct gate *g, struct gate_conn *c, struct slice key, unsigned int type,
-		   struct cache_value *ret);
-void gate_look_end(struct gate *g, struct cache_value *v);
-/* gate_deadline_us is when a value ends, in microseconds since 1970; 0: never. */
-uint64_t gate_deadline_us(const struct cache_value *v);
-void gate_fetched(struct gate *g, const struct desc *d);
-/* gate_fetch asks for a key. c: whose handler is called again when it is there; NULL: nobody's.
- * Returns: false: not now. */
-bool gate_fetch(struct gate *g, struct gate_conn *c, struct slice key, uint64_t hash);
-/* gate_fetch_over: nothing is under way for it any more. */
-void gate_fetch_over(struct gate *g, struct gate_fetch *f);
-/* gate_look_refuse answers for what gate_look returned below 0, or waits. */
-int gate_look_refuse(struct gate *g, struct gate_conn *c, int err);
-
-/* ---- gate_multi.c */
-
-/* gate_multi_takes: the command is kept for EXEC, and answered so. */
-bool gate_multi_takes(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
-		      const struct slice *arg, uint32_t arg_cnt);
-/* gate_multi_next: the command of EXEC that was at hand is over; it took time unless c->timed is
- * NULL. */
-void gate_multi_next(struct gate *g, struct gate_conn *c);
-void gate_multi_drop(struct gate *g, struct gate_conn *c);
-
 /* gate_multi_runs: EXEC is at work: it is not left half done, whoever goes. */
 static inline bool
 gate_multi_runs(const struct gate_conn *c)
@@ -663,16 +348,5 @@ gate_listens(const struct gate_conn *c)
 {
 	return !LIST_EMPTY(&c->subs);
 }
-
-/* ---- gate_admin.c */
-
-/* gate_admin_ask asks ctl; the handler returns WAIT and finds c->answered, the error in c->answer.
- * Owns: question. Returns: 0; MB_ERR_FULL: wait; an error. */
-int gate_admin_ask(struct gate *g, struct gate_conn *c, json_t *question);
-/* gate_admin_reply: OK, or the error as ctl says it. Returns: GATE_DONE. */
-int gate_admin_reply(struct gate *g, struct gate_conn *c);
-/* gate_admin_poll takes answers. Returns: whether there were any. */
-bool gate_admin_poll(struct gate *g);
-void gate_admin_end(struct gate *g);
 
 #endif

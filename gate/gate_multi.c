@@ -19,6 +19,7 @@
 #include "check.h"
 #include "compiler.h"
 #include "commands.h"
+#include "gate_conn.h"
 #include "gate_many.h"
 #include "gate_memory.h"
 #include "timebase.h"

@@ -17,6 +17,7 @@
 
 #include "compiler.h"
 #include "gate_ahead.h"
+#include "gate_conn.h"
 #include "gate_large.h"
 #include "gate_loan.h"
 #include "gate_many.h"

@@ -14,6 +14,7 @@
 #include "domain.h"
 #include "gate_ahead.h"
 #include "gate_block.h"
+#include "gate_conn.h"
 #include "gate_load.h"
 #include "gate_loan.h"
 #include "gate_many.h"

@@ -29,6 +29,7 @@
 #include <microburst/error.h>
 
 #include "check.h"
+#include "gate_int.h"
 #include "gate_load.h"
 #include "load.h"
 

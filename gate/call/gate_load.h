@@ -6,7 +6,24 @@
 #ifndef MB_GATE_LOAD_H
 #define MB_GATE_LOAD_H
 
-#include "gate_int.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "slice.h"
+#include "stream.h"
+
+struct gate;
+struct gate_conn;
+
+/* A deployment that a client waits for. */
+struct gate_load {
+	struct stream_id conn;
+	bool used;
+	int fd, group; /* what it says; whose */
+	uint64_t began_ns;
+	uint32_t len;
+	char said[4096], dir[256], file[280];
+};
 
 /* gate_load_start has source deployed; the handler returns WAIT and finds c->answered, and what the
  * command line said in c->keep. Returns: 0; MB_ERR_FULL: wait; MB_ERR_IO. */

@@ -12,6 +12,7 @@
 #include "check.h"
 #include "commands.h"
 #include "gate_block.h"
+#include "gate_conn.h"
 #include "gate_many.h"
 #include "gate_pause.h"
 #include "gate_track.h"

@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "commands.h"
+#include "gate_conn.h"
 #include "gate_pause.h"
 #include "gate_track.h"
 

@@ -8,6 +8,12 @@
 
 #include "gate_int.h"
 
+struct gate_large {
+	struct payload_ref ref; /* handle 0: given away */
+	uint8_t *p;
+	uint32_t len, got, cap; /* cap: bytes at p, which grow with what has come */
+};
+
 /* gate_large_begin takes memory for the word that was announced, as much as a part of it needs.
  * Returns: 0; MB_ERR_NO_MEMORY. */
 int gate_large_begin(struct gate *g, struct gate_conn *c);

@@ -28,6 +28,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "gate_conn.h"
 #include "gate_int.h"
 
 #define MARKS ((1u << STREAM_LEND_MAX) - 1)

@@ -9,6 +9,7 @@
 
 #include "compiler.h"
 #include "gate_int.h"
+#include "gate_large.h"
 #include "gate_text.h"
 #include "gate_tls.h"
 #include "gate_yield.h"

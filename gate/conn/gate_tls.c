@@ -38,6 +38,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "gate_conn.h"
 #include "gate_int.h"
 #include "gate_memory.h"
 #include "gate_tls_count.h"

@@ -24,6 +24,7 @@
 #include "compiler.h"
 #include "gate_block.h"
 #include "gate_head.h"
+#include "gate_large.h"
 #include "gate_many.h"
 #include "gate_memory.h"
 #include "gate_mute.h"

@@ -46,6 +46,7 @@
 #include <math.h>
 
 #include "compiler.h"
+#include "gate_conn.h"
 #include "gate_loan.h"
 #include "hash.h"
 #include "timebase.h"
