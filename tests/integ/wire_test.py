@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """wire_test.py MICROBURST
 
-Goal:   who writes a client from dataplane/net/wire.h, seal.h and executor/call/rpc.h alone is
+Goal:   who writes a client from dataplane/net/flow/wire.h, seal.h and executor/call/rpc.h alone is
         served, with a key and without: a greeting, requests of one segment and of many, what a
         node says of a session that it does not know.
 Method: such a client, of Python's; nothing of the library's.
