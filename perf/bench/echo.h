@@ -39,7 +39,7 @@ struct echo {
 extern const struct echo echo_line; /* one cache line */
 extern const struct echo echo_ring; /* rte_ring, one writer, one reader, 64-byte elements */
 extern const struct echo echo_ring_pipelined; /* the same with ECHO_WINDOW outstanding */
-extern const struct echo echo_channel;        /* dataplane/rt/channel.h */
+extern const struct echo echo_channel;        /* dataplane/rt/shm/channel.h */
 extern const struct echo echo_udp;            /* a datagram to an io_uring and back */
 extern const struct echo echo_move;           /* echo_move_bytes in datagrams, counted */
 /* By way of DPDK: a frame to another process and back. The last two are of the kernel's socket to a

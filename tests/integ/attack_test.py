@@ -383,9 +383,10 @@ class Attack(unittest.TestCase):
         name = os.path.join(self.node.folder, 'speaks_for_it')
         with open(name + '.c', 'w', encoding='utf-8') as f:
             f.write(SPEAKS_FOR_IT)
-        folders = ('dataplane/rt', 'dataplane/base', 'dataplane/base/include', 'executor/include')
+        folders = ('dataplane/rt/shm', 'dataplane/base', 'dataplane/base/include',
+                   'executor/include')
         subprocess.run(['cc', '-D_GNU_SOURCE', '-shared', '-fPIC', '-O1', '-w', name + '.c',
-                        *(f'{SOURCE}/dataplane/{c}.c' for c in ('rt/region', 'rt/huge_lock',
+                        *(f'{SOURCE}/dataplane/{c}.c' for c in ('rt/shm/region', 'rt/shm/huge_lock',
                                                                 'base/check', 'base/log')),
                         '-o', name + '.so',
                         *(f'-I{SOURCE}/{folder}' for folder in folders)], check=True)
