@@ -35,7 +35,6 @@ struct gate_front {
 	bool high, sure;        /* sure: O4 */
 	uint32_t next, cnt, bytes;
 	uint32_t open_cnt; /* operations that are not answered */
-	double bound;      /* the score of the last one */
 	uint64_t used_seq;
 	double score[GATE_FRONT_MEMBERS];
 	uint16_t len[GATE_FRONT_MEMBERS], at[GATE_FRONT_MEMBERS];
