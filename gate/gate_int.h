@@ -279,6 +279,7 @@ struct gate_conn {
 	uint32_t done_cnt;      /* and how many of its operations were done */
 	struct gate_walk *walk; /* a collection that its command goes through (gate_walk.h); NULL */
 	struct gate_chunk *hole; /* of a reply whose head is not known yet; NULL */
+	uint8_t each;            /* values of it that an operation of a HELD command is shown as */
 	struct desc answer;      /* of a call or a listing */
 	bool answered;
 	bool listing;           /* a page of a listing is on its way: it is not asked for twice */
@@ -309,7 +310,8 @@ struct gate_conn {
 	bool leaving, called_home;
 	bool alone_run; /* no other command is begun until its writes are done */
 	LIST_ENTRY(gate_conn) next_leaving;
-	struct gate_conns *queue;     /* the list that it is in: ready, turned, starved; NULL */
+	/* The list that it is in: ready, turned, starved, lacking; NULL. */
+	struct gate_conns *queue;
 	STAILQ_ENTRY(gate_conn) next; /* in it */
 	LIST_ENTRY(gate_conn) next_monitor;
 };
@@ -347,6 +349,9 @@ struct gate {
 	struct gate_conns turned;    /* have more to do, but others come first: one a poll */
 	int32_t turn_left;           /* of GATE_TURN, of the connection at hand */
 	struct gate_conns starved;   /* wait for room: of batches, fetches, calls, memory */
+	struct gate_conns lacking;   /* wait for what is lent (gate_loan.h, R5) */
+	uint64_t lack_due_ns;        /* they ask again */
+	uint32_t loans_back;         /* since any of them waits */
 	uint64_t foreign_ns;         /* when somebody who is no Redis client was logged */
 	uint64_t pause_until_ns;     /* by CLIENT PAUSE; 0: nothing is paused */
 	bool pause_all;              /* not only writes */
@@ -482,6 +487,9 @@ void gate_out_bytes(struct gate *g, struct gate_conn *c, const void *p, size_t l
 struct gate_mark gate_out_mark(const struct gate_conn *c);
 /* gate_out_back takes back what was written since; c->mark moves as what is before it is sent. */
 void gate_out_back(struct gate *g, struct gate_conn *c, const struct gate_mark *mark);
+/* gate_out_keep takes back what the part at hand wrote of its array (c->hole), but for its first cnt
+ * values, as if the head was not known. */
+void gate_out_keep(struct gate *g, struct gate_conn *c, size_t cnt);
 /* gate_out_hole leaves a place whose few bytes are known later: gate_out_fill; gate_out_fill_array:
  * they begin an array of so many. */
 struct gate_chunk *gate_out_hole(struct gate *g, struct gate_conn *c);
@@ -576,7 +584,8 @@ int gate_write_held_2(struct gate *g, struct gate_conn *c, struct wset_op *op, u
  * in parts: with part_next (and total_next) set it is called again once this part has succeeded, as
  * c->part (and c->total); what was written to the reply then stands. If the reply is an array whose
  * head is not known yet (c->hole), and another part fails or there is no memory for what it shows,
- * the array ends before it: each part is whole, or is not done.
+ * the array ends before it; of a part that fails after some of its operations were done, with these
+ * (c->each values for one).
  *
  * cnt: how many were added in this part. gate_held_op returns: 0; MB_ERR_FULL: no more fit;
  * MB_ERR_TOO_LARGE. gate_held_end returns what the handler returns. */
