@@ -437,7 +437,7 @@ gate_zset_pick(struct gate *g, struct gate_conn *c, struct gate_walk *w,
 		if (++w->cnt == 2 * GATE_ZSET_FEW && few) {
 			few_stay(w, (struct oset_entry *)(void *)c->keep, pick);
 			w->few = true;
-			g->turn_left -= GATE_TURN / 4;
+			g->turn_left -= GATE_TURN;
 		}
 	}
 	if (!few) {
