@@ -73,7 +73,7 @@ act_wanted(const struct cache_acts *acts, uint32_t i, struct slice stored)
 		return false;
 	}
 	return word == NULL ||
-	       ((word->if_version == 0 || word->front_idx != 0 ||
+	       ((word->if_version == 0 || a->sure ||
 		 word->if_version == cache_version_lent(stored)) &&
 		(word->if_end == CACHE_END_ANY || cache_word_ends(stored, &a->op, a->now, word)));
 }
@@ -310,7 +310,7 @@ act_long(struct cache_core *c, struct cache_act *a, struct kvs_act *act)
 }
 
 bool
-cache_act_add(struct cache_core *c, struct cache_job *job, bool follows)
+cache_act_add(struct cache_core *c, struct cache_job *job, bool follows, bool sure)
 {
 	struct kvs_act *act;
 	struct cache_act *a = cache_act_open(c, job->hash, &act);
@@ -341,6 +341,7 @@ cache_act_add(struct cache_core *c, struct cache_job *job, bool follows)
 	a->known = false;
 	a->razes = false;
 	a->follows = follows;
+	a->sure = sure;
 	a->made = false;
 	a->now = hlc_now(&c->clock, c->wall_us); /* keeps I3 */
 	if (job->op.by_ref) {

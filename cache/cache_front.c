@@ -9,6 +9,8 @@
 #include "lattice.h"
 #include "oset.h"
 
+#define NOT_KNOWN UINT64_MAX
+
 static double
 of_bits(int64_t bits)
 {
@@ -18,11 +20,78 @@ of_bits(int64_t bits)
 	return score;
 }
 
-/* Of the two notes of a set. */
-static uint32_t
-place_of(uint64_t hash)
+static struct cache_front *
+note_of(struct cache_fronts *fs, uint64_t hash, bool high)
 {
-	return (uint32_t)(hash >> 32) % CACHE_FRONT_SETS;
+	return &fs->front[(hash >> 32) % CACHE_FRONT_SETS][high];
+}
+
+/* Whether there is a note of this very set. */
+static bool
+is_of(const struct cache_front *f, uint64_t hash)
+{
+	return f->seq != 0 && f->hash == hash;
+}
+
+/* version: of a set in the cache; 0: it is in the store. */
+static void
+begin(struct cache_fronts *fs, struct cache_front *f, uint64_t hash, uint64_t version)
+{
+	*f = (struct cache_front){ .hash = hash,
+				   .seq = ++fs->seq,
+				   .since = version != 0 ? version : NOT_KNOWN,
+				   .now = version,
+				   .edge = NAN };
+}
+
+/* Something is put at a score. */
+static void
+put_at(struct cache_front *f, bool high, double score)
+{
+	if (isnan(f->edge) || (high ? score > f->edge : score < f->edge)) {
+		f->edge = score;
+	}
+}
+
+static bool
+before_edge(const struct cache_front *f, bool high, double score)
+{
+	return isnan(f->edge) || (high ? score > f->edge : score < f->edge);
+}
+
+/* Whether all is known that was put since a version (F1). */
+static bool
+knows(const struct cache_front *f, uint64_t version)
+{
+	return f->since != NOT_KNOWN &&
+	       cache_version_is_lent(f->since) == cache_version_is_lent(version) &&
+	       version >= f->since;
+}
+
+/* Whether a front's next one is taken (F2), if the set is, or is where it was not known, the one
+ * that was seen. Keeps F3. */
+static bool
+is_next(struct cache_fronts *fs, struct cache_front *f, const struct cache_op_word *word,
+	bool is_seen)
+{
+	const bool first = word->front_idx == 0;
+	const uint64_t taken = first ? 0 : f->taken;
+
+	if (first ? !is_seen && !knows(f, word->if_version) : f->of != word->if_version) {
+		return false;
+	}
+	if (taken != word->front_idx) {
+		return false;
+	}
+	if (!before_edge(f, word->if_end == CACHE_FRONT_HIGH, of_bits(word->n))) {
+		begin(fs, f, f->hash, f->now);
+		if (!is_seen || !first) {
+			return false;
+		}
+	}
+	f->of = word->if_version;
+	f->taken = word->front_idx;
+	return true;
 }
 
 /* The score that a member of a set shows. */
@@ -43,66 +112,83 @@ bool
 cache_front_takes(struct cache_fronts *fs, const struct cache_front_set *set,
 		  const struct wset_op *op, struct hlc_time now, const struct cache_op_word *word)
 {
-	bool high = word->if_end == CACHE_FRONT_HIGH;
-	struct cache_front *f = &fs->front[place_of(set->hash)][high];
+	struct cache_front *f = note_of(fs, set->hash, word->if_end == CACHE_FRONT_HIGH);
 	struct envelope e;
 	double score;
 
 	if (op->kind != WSET_ZREM || envelope_open(set->stored, &e) != 0 ||
-	    envelope_expired(&e, now) || !shown(set->stored, op->field, &score)) {
+	    envelope_expired(&e, now) || !shown(set->stored, op->field, &score) ||
+	    score != of_bits(word->n)) {
 		return false;
 	}
-	if (f->hash == set->hash && f->base == word->if_version && f->taken == word->front_idx &&
-	    f->now == set->version) {
-		return true; /* F2 */
+	if (!is_of(f, set->hash) || f->now != set->version) {
+		begin(fs, f, set->hash, set->version); /* keeps F4 */
 	}
-	if (word->front_idx != 0 || word->if_version != set->version) {
-		return false;
+	return is_next(fs, f, word, word->if_version == set->version);
+}
+
+void
+cache_front_done(struct cache_fronts *fs, const struct cache_front_set *after, uint64_t version,
+		 const struct wset_op *op, const struct cache_op_word *word)
+{
+	const uint32_t end = word != NULL ? word->if_end : CACHE_END_ANY;
+
+	for (unsigned int high = 0; fs->seq != 0 && high < 2; high++) {
+		struct cache_front *f = note_of(fs, after->hash, high);
+		double score = NAN;
+
+		if (!is_of(f, after->hash)) {
+			continue;
+		}
+		if (f->now != version ||
+		    (op->kind != WSET_ZREM && !shown(after->stored, op->field, &score))) {
+			begin(fs, f, f->hash, after->version);
+			continue;
+		}
+		if (op->kind != WSET_ZREM) {
+			put_at(f, high, score);
+		} else {
+			f->taken += end == (high ? CACHE_FRONT_HIGH : CACHE_FRONT_LOW);
+		}
+		f->now = after->version;
 	}
-	fs->cnt++;
-	*f = (struct cache_front){ set->hash, set->version, set->version, of_bits(word->n), 0 };
-	return true;
 }
 
 bool
-cache_front_passes(struct cache_fronts *fs, uint64_t hash, const struct cache_op_word *word)
+cache_front_passes(struct cache_fronts *fs, uint64_t hash, const struct cache_op_word *word,
+		   bool *ret_sure)
 {
-	struct cache_front *f = &fs->front[place_of(hash)][word->if_end == CACHE_FRONT_HIGH];
+	struct cache_front *f = note_of(fs, hash, word->if_end == CACHE_FRONT_HIGH);
+	bool sure;
 
-	if (word->front_idx == 0) {
-		fs->cnt++;
-		*f = (struct cache_front){ hash, word->if_version, word->if_version,
-					   of_bits(word->n), 0 };
+	if (!is_of(f, hash) || f->now != 0) {
+		begin(fs, f, hash, 0);
 	}
-	if (f->hash != hash || f->base != word->if_version || f->now != word->if_version ||
-	    f->taken != word->front_idx) {
+	sure = word->front_idx != 0 || knows(f, word->if_version);
+	if (!is_next(fs, f, word, !sure)) {
 		return false;
 	}
 	f->taken++;
+	*ret_sure = sure;
 	return true;
-}
-
-static void
-ends(struct cache_front *f, uint64_t hash)
-{
-	if (f->hash == hash && cache_version_is_lent(f->base)) {
-		f->base = 0;
-	}
 }
 
 void
 cache_front_passed(struct cache_fronts *fs, uint64_t hash, const struct wset_op *op)
 {
-	double score = op->kind == WSET_ZADD ? of_bits(op->n) : NAN;
-
-	if (fs->cnt == 0 || op->kind == WSET_ZREM) {
+	if (op->kind == WSET_ZREM) {
 		return;
 	}
-	for (unsigned int high = 0; high < 2; high++) {
-		struct cache_front *f = &fs->front[place_of(hash)][high];
+	for (unsigned int high = 0; fs->seq != 0 && high < 2; high++) {
+		struct cache_front *f = note_of(fs, hash, high);
 
-		if (!(high ? score < f->bound : score > f->bound)) {
-			ends(f, hash);
+		if (!is_of(f, hash)) {
+			continue;
+		}
+		if (op->kind == WSET_ZADD && f->now == 0) {
+			put_at(f, high, of_bits(op->n));
+		} else {
+			begin(fs, f, hash, 0);
 		}
 	}
 }
@@ -110,63 +196,23 @@ cache_front_passed(struct cache_fronts *fs, uint64_t hash, const struct wset_op 
 void
 cache_front_told(struct cache_fronts *fs, uint64_t hash)
 {
-	for (unsigned int high = 0; fs->cnt != 0 && high < 2; high++) {
-		ends(&fs->front[place_of(hash)][high], hash);
-	}
-}
+	for (unsigned int high = 0; fs->seq != 0 && high < 2; high++) {
+		struct cache_front *f = note_of(fs, hash, high);
 
-/* Whether what an operation does, it does beyond the front's last one. */
-static bool
-is_beyond(const struct cache_front *f, bool high, struct slice stored, const struct wset_op *op)
-{
-	double score;
-
-	if (op->kind == WSET_ZADD) {
-		score = of_bits(op->n);
-		if (!(high ? score < f->bound : score > f->bound)) {
-			return false;
-		}
-	} else if (op->kind != WSET_ZREM) {
-		return false;
-	}
-	return !shown(stored, op->field, &score) || (high ? score < f->bound : score > f->bound);
-}
-
-unsigned int
-cache_front_spares(const struct cache_fronts *fs, const struct cache_front_set *set,
-		   const struct wset_op *op, const struct cache_op_word *word)
-{
-	uint32_t end = word != NULL ? word->if_end : CACHE_END_ANY;
-	unsigned int spares = 0;
-
-	if (fs->cnt == 0) {
-		return 0;
-	}
-	for (unsigned int high = 0; high < 2; high++) {
-		const struct cache_front *f = &fs->front[place_of(set->hash)][high];
-
-		if (f->base == 0 || f->hash != set->hash) {
-			continue;
-		}
-		if (end == (high ? CACHE_FRONT_HIGH : CACHE_FRONT_LOW)) {
-			spares |= CACHE_FRONT_SPARES(high) | CACHE_FRONT_TAKEN(high);
-		} else if (is_beyond(f, high, set->stored, op)) {
-			spares |= CACHE_FRONT_SPARES(high);
+		if (is_of(f, hash)) {
+			begin(fs, f, hash, 0);
 		}
 	}
-	return spares;
 }
 
 void
-cache_front_done(struct cache_fronts *fs, const struct cache_front_set *set, unsigned int spares,
-		 uint64_t after)
+cache_front_lent(struct cache_fronts *fs, uint64_t hash, uint64_t seq, uint64_t version)
 {
-	for (unsigned int high = 0; spares != 0 && high < 2; high++) {
-		struct cache_front *f = &fs->front[place_of(set->hash)][high];
+	for (unsigned int high = 0; fs->seq != 0 && high < 2; high++) {
+		struct cache_front *f = note_of(fs, hash, high);
 
-		if ((spares & CACHE_FRONT_SPARES(high)) != 0 && f->now == set->version) {
-			f->now = after; /* keeps F1; else F3 */
-			f->taken += (spares & CACHE_FRONT_TAKEN(high)) != 0;
+		if (is_of(f, hash) && f->since == NOT_KNOWN && f->seq <= seq) {
+			f->since = version; /* keeps F5 */
 		}
 	}
 }

@@ -461,35 +461,37 @@ op_apply(struct cache_core *c, struct cache_job *job)
 	return err;
 }
 
+static struct cache_front_set
+set_of(const struct cache_core *c, const struct cache_job *job)
+{
+	return (struct cache_front_set){ job->hash, cache_store_version(c->store, job->work->entry),
+					 cache_store_envelope(c->store, job->work->entry) };
+}
+
 /* As op_apply, if an inner process wants it done; and says what became of it. */
 static int
 op_apply_wanted(struct cache_core *c, struct cache_job *job)
 {
 	struct cache_op_word *word = job->word != NULL ? &job->word[job->op_idx] : NULL;
-	const struct cache_front_set before = { job->hash,
-						cache_store_version(c->store, job->work->entry),
-						cache_store_envelope(c->store, job->work->entry) };
-	unsigned int spares;
-	uint64_t after;
+	const struct cache_front_set before = set_of(c, job);
+	struct cache_front_set after;
 	int err;
 
 	if (!op_wanted(c, job, &before)) {
 		return CACHE_OTHER_VERSION;
 	}
-	spares = cache_front_spares(&c->fronts, &before, &job->op, word);
 	err = op_apply(c, job);
-	after = cache_store_version(c->store, job->work->entry);
+	after = set_of(c, job);
 	if (err == 0) {
-		cache_front_done(&c->fronts, &before, spares, after);
+		cache_front_done(&c->fronts, &after, before.version, &job->op, word);
 	}
 	if (word == NULL) {
 		return err;
 	}
 	if (err == 0) {
-		cache_word_after(cache_store_envelope(c->store, job->work->entry), &job->op,
-				 after != before.version, word);
+		cache_word_after(after.stored, &job->op, after.version != before.version, word);
 	} else if (err == MB_ERR_TYPE) {
-		cache_word_type(cache_store_envelope(c->store, job->work->entry), &job->op, word);
+		cache_word_type(after.stored, &job->op, word);
 	}
 	return err;
 }
@@ -509,31 +511,32 @@ chain_cnt(const struct cache_job *job)
 	return cnt;
 }
 
-/* Whether it is the next one of a front, if it is to be. */
+/* Whether it is the next one of a front, if it is to be; *ret_sure: whatever version is there. */
 static bool
-pass_wanted(struct cache_core *c, const struct cache_job *job)
+pass_wanted(struct cache_core *c, const struct cache_job *job, bool *ret_sure)
 {
 	const struct cache_op_word *word = job->word != NULL ? &job->word[job->op_idx] : NULL;
 
 	return word == NULL || word->if_end < CACHE_FRONT_LOW ||
-	       cache_front_passes(&c->fronts, job->hash, word);
+	       cache_front_passes(&c->fronts, job->hash, word, ret_sure);
 }
 
 bool
 cache_job_pass(struct cache_core *c, struct cache_job *job)
 {
 	uint32_t cnt = chain_cnt(job);
+	bool sure = false;
 
 	if (!cache_act_room(c, job->hash, cnt)) {
 		return false;
 	}
-	if (!pass_wanted(c, job)) {
-		op_close(c, job, MB_ERR_TRYAGAIN);
-		return true;
-	}
 	for (uint32_t i = 0; i < cnt; i++) {
 		INSIST(op_open(c, job));
-		if (!cache_act_add(c, job, i > 0)) {
+		if (!pass_wanted(c, job, &sure)) {
+			op_close(c, job, MB_ERR_TRYAGAIN); /* and with it those that follow */
+			return true;
+		}
+		if (!cache_act_add(c, job, i > 0, sure)) {
 			REQUIRE(i == 0); /* cache_act_may: no long value in a chain */
 			return false;
 		}

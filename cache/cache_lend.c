@@ -83,6 +83,9 @@ shown(struct cache_core *c, struct cache_work *w, struct cache_loan **ret)
 		d.err = MB_ERR_FULL;
 		return d;
 	}
+	if (slice_is_tree(w->from)) {
+		cache_front_lent(&c->fronts, w->hash, w->front_seq, cache_version_lent(w->from));
+	}
 	kvs_msg_set_bytes(&d, w->from);
 	d.word[3] = (uint64_t)(*ret - c->loan);
 	return d;

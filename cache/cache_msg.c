@@ -75,9 +75,10 @@ cache_version_lent(struct slice envelope)
 	size_t most = MIN(envelope.len, (size_t)FLAT_LOOKED), tail;
 
 	if (slice_is_tree(envelope)) {
-		return CACHE_VERSION_LENT | tree_version(slice_tree(envelope));
+		return CACHE_VERSION_LENT | CACHE_VERSION_TREE | tree_version(slice_tree(envelope));
 	}
 	tail = MIN(envelope.len, (size_t)ENVELOPE_OVERHEAD + ENVELOPE_EXPIRY_OVERHEAD);
 	return CACHE_VERSION_LENT |
-	       hash_seeded(envelope.p, most, hash_bytes(envelope.p + envelope.len - tail, tail));
+	       (hash_seeded(envelope.p, most, hash_bytes(envelope.p + envelope.len - tail, tail)) &
+		~CACHE_VERSION_TREE);
 }

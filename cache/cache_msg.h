@@ -71,8 +71,7 @@ enum cache_end {
 	CACHE_END_LAST,
 	CACHE_END_NONE, /* of a set: it shows */
 	/* Of a sorted set: it is number front_idx of the front that was looked at in version
-	 * if_version. Of number 0 n has the bits of the front's last score, of others of their own
-	 * (cache_front.h). */
+	 * if_version, with a score of which n has the bits (cache_front.h). */
 	CACHE_FRONT_LOW,
 	CACHE_FRONT_HIGH,
 };
@@ -156,6 +155,7 @@ cache_lent(const struct desc *d)
  * another. So the store can tell whether it has still what was seen (if_version). No value in the
  * cache has such a version. */
 #define CACHE_VERSION_LENT (UINT64_C(1) << 63)
+#define CACHE_VERSION_TREE (UINT64_C(1) << 62) /* of a tree: a later one's is greater */
 uint64_t cache_version_lent(struct slice envelope);
 
 static inline bool

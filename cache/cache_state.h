@@ -152,8 +152,9 @@ struct cache_work {
 	struct cache_jobs jobs;   /* waiting until it is READY, and anybody's */
 	struct cache_waits waits; /* the same, processes */
 	/* FILL */
-	struct slice from; /* stands for a tree, perhaps */
-	uint64_t lent;     /* the kvs tile's name for it; 0: nothing to release */
+	struct slice from;  /* stands for a tree, perhaps */
+	uint64_t lent;      /* the kvs tile's name for it; 0: nothing to release */
+	uint64_t front_seq; /* of cache_fronts, when it was asked for */
 	struct cache_block block;
 	uint32_t copied;        /* bytes */
 	struct cache_grow grow; /* of a tree, instead */
@@ -237,6 +238,7 @@ struct cache_act {
 	uint32_t op_idx;
 	bool known;   /* the word has the number that it made */
 	bool follows; /* only if the one before it in the list is made */
+	bool sure;    /* whatever version is there (cache_front.h, F5) */
 	bool made;    /* it was done */
 	bool razes;   /* it deletes all that is there, seen or not */
 	struct hlc_time now;
@@ -581,9 +583,9 @@ bool cache_act_may(const struct cache_job *job, const struct wset_op *op, uint32
 bool cache_act_room(struct cache_core *c, uint64_t hash, uint32_t cnt);
 
 /* cache_act_add has the operation at hand done in the store; follows: if the one that was added
- * before it is. Requires: cache_act_may, cache_act_room; the key has neither an entry nor a work.
- * Returns: false when there is no work for a long value. */
-bool cache_act_add(struct cache_core *c, struct cache_job *job, bool follows);
+ * before it is; sure: whatever version is there. Requires: cache_act_may, cache_act_room; the key
+ * has neither an entry nor a work. Returns: false when there is no work for a long value. */
+bool cache_act_add(struct cache_core *c, struct cache_job *job, bool follows, bool sure);
 
 /* cache_act_send sends what is gathered for a kvs tile; cache_act_send_all for all of them, and
  * says whether there was any. */

@@ -107,7 +107,7 @@ cache_word_ends(struct slice stored, const struct wset_op *op, struct hlc_time n
 	case WSET_ZREM:
 		return e.type == LATTICE_OSET &&
 		       (word->if_end >= CACHE_FRONT_LOW
-				? word->front_idx == 0 || has_score(e.state, op->field, word->n)
+				? has_score(e.state, op->field, word->n)
 				: oset_ends(e.state, op->field, word->n, word->if_end));
 	case WSET_SREM:
 		return view_is_set(e.type) && view_set_has(e.type, e.state, op->value);

@@ -100,6 +100,7 @@ cache_work_fetch(struct cache_core *c, struct cache_work *w)
 
 	REQUIRE(w->state == CACHE_WORK_IDLE);
 	w->state = CACHE_WORK_FETCH;
+	w->front_seq = c->fronts.seq;
 	c->stats.fetched++;
 	cache_core_moving(c, &w->moving, true);
 	kvs_msg_set_bytes(&d, cache_work_key(w));

@@ -143,6 +143,7 @@ struct gate_conn {
 	uint32_t done_cnt;      /* and how many of its operations were done */
 	struct gate_walk *walk; /* a collection that its command goes through (gate_walk.h); NULL */
 	struct gate_chunk *hole; /* of a reply whose head is not known yet; NULL */
+	uint8_t each;            /* values of it that an operation of a HELD command is shown as */
 	struct desc answer;      /* of a call or a listing */
 	bool answered;
 	bool listing;           /* a page of a listing is on its way: it is not asked for twice */
@@ -173,7 +174,8 @@ struct gate_conn {
 	bool leaving, called_home;
 	bool alone_run; /* no other command is begun until its writes are done */
 	LIST_ENTRY(gate_conn) next_leaving;
-	struct gate_conns *queue;     /* the list that it is in: ready, turned, starved; NULL */
+	/* The list that it is in: ready, turned, starved, lacking; NULL. */
+	struct gate_conns *queue;
 	STAILQ_ENTRY(gate_conn) next; /* in it */
 	LIST_ENTRY(gate_conn) next_monitor;
 };
@@ -211,6 +213,9 @@ struct gate {
 	struct gate_conns turned;    /* have more to do, but others come first: one a poll */
 	int32_t turn_left;           /* of GATE_TURN, of the connection at hand */
 	struct gate_conns starved;   /* wait for room: of batches, fetches, calls, memory */
+	struct gate_conns lacking;   /* wait for what is lent (gate_loan.h, R5) */
+	uint64_t lack_due_ns;        /* they ask again */
+	uint32_t loans_back;         /* since any of them waits */
 	uint64_t foreign_ns;         /* when somebody who is no Redis client was logged */
 	uint64_t pause_until_ns;     /* by CLIENT PAUSE; 0: nothing is paused */
 	bool pause_all;              /* not only writes */

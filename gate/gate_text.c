@@ -216,6 +216,14 @@ held_over(struct gate *g, struct gate_conn *c)
 	if (err == 0) {
 		return !multi_goes_on(g, c);
 	}
+	if (err != MB_ERR_INDETERMINATE && c->done_cnt > 0 && c->hole != NULL) {
+		gate_out_keep(g, c, (size_t)c->done_cnt * c->each); /* those before it are done */
+		c->part += c->done_cnt;
+		c->total = c->total_next;
+		c->part_next = 0;
+		c->cut = err != MB_ERR_TRYAGAIN;
+		return false;
+	}
 	gate_out_back(g, c, &mark);
 	c->part_next = 0;
 	if (err == MB_ERR_TRYAGAIN && c->tries++ < GATE_TRIES) {

@@ -174,6 +174,7 @@ gate_create(struct gate **ret, const struct gate_cfg *cfg)
 	STAILQ_INIT(&g->ready);
 	STAILQ_INIT(&g->turned);
 	STAILQ_INIT(&g->starved);
+	STAILQ_INIT(&g->lacking);
 	TAILQ_INIT(&g->blocked);
 	gate_crowd_init(&g->crowd);
 	TAILQ_INIT(&g->tracks);
@@ -399,6 +400,9 @@ gate_poll(void *ctx, uint64_t now_ns)
 	busy += gate_direct_poll(g);
 	busy += gate_batch_again(g);
 	busy += gate_loans_again(g);
+	if (unlikely(!STAILQ_EMPTY(&g->lacking))) {
+		busy += gate_lack_poll(g);
+	}
 	if (!TAILQ_EMPTY(&g->blocked)) {
 		gate_block_tick(g, now_ns);
 	}
@@ -542,6 +546,7 @@ gate_next_timer(void *ctx)
 	    g->loans_over != 0 || g->question_cnt > 0 || g->load.used || gate_many_due(g)) {
 		return g->now_ns + NS_PER_MS; /* room, and ctl's answer, comes without a word */
 	}
+	due = MIN(due, gate_lack_due(g));
 	if (g->track_cnt > 0) {
 		due = MIN(due, MAX(g->track_tick_ns, g->now_ns));
 	}

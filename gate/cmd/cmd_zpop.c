@@ -2,11 +2,12 @@
 /* cmd_zpop - commands that take members off sorted sets
  *
  * A member is given to one client only: it is taken if the set is still the one that was looked at,
- * else the command looks again. Who takes one looks for some hundred, and leaves the others to
- * those who come behind (gate_front.h): so many that pop do not keep each other looking. One of a
- * set of up to SMALL that others write to is taken if it is still the first one (or the last),
- * whatever became of the others, and clients of this gate take one each (gate_pop.h). Of a longer
- * set the cache tile would look too long, so who waited for a member of one looks again.
+ * else the command looks again. Of a long set who takes some looks for some hundred, and leaves the
+ * others to those who come behind (gate_front.h): so many that pop do not keep each other looking,
+ * nor do those who write further back. One of a set of up to SMALL that others write to is taken if
+ * it is still the first one (or the last), whatever became of the others, and clients of this gate
+ * take one each (gate_pop.h). Of a longer set the cache tile would look too long, so who waited for
+ * a member of one looks again.
  */
 #include <string.h>
 
@@ -62,7 +63,7 @@ takes_one(const struct gate_walk *w, const struct taker *t)
 static bool
 takes_front(const struct gate_conn *c, const struct taker *t)
 {
-	return t->most == 1 && !t->waited && !gate_multi_runs(c) && c->part == 0 && !c->cut;
+	return !t->waited && !gate_multi_runs(c) && !c->cut;
 }
 
 static bool
@@ -85,7 +86,7 @@ set_open(struct gate *g, struct gate_conn *c, struct taker *t, struct gate_walk 
 	if (front && c->walk == NULL) {
 		t->front = gate_front_next(&g->fronts, hash, t->max, &t->entry);
 		if (t->front != NULL) {
-			n = gate_look_as(g, c, t->key, LATTICE_OSET, &now->v);
+			n = gate_look_part(g, c, t->key, LATTICE_OSET, &now->v);
 			gate_look_end(g, &now->v);
 			*now = (struct gate_walk){ .v.slot = CACHE_SLOT_NONE };
 			*ret = now;
@@ -112,16 +113,21 @@ front_pick(struct gate *g, struct gate_conn *c, struct gate_walk *w, struct take
 	const struct gate_zset_pick p = { .most = GATE_FRONT_MEMBERS, .last = t->max };
 	const uint64_t hash = hash_bytes(t->key.p, t->key.len);
 	int rc = gate_zset_pick(g, c, w, &p, ret);
+	uint32_t cnt = MIN(t->most, GATE_BATCH_OPS + 1U);
 
 	if (rc == 0) {
 		return rc;
 	}
 	gate_front_looked(&g->fronts, hash, t->max);
-	if (rc == 1 && w->cnt > 0) {
-		t->front = gate_front_fill(&g->fronts, hash, t->max, w->v.version, *ret, w->cnt);
-		*ret += t->max ? w->cnt - 1 : 0;
-		w->cnt = 1;
+	if (rc != 1 || w->cnt == 0) {
+		return rc;
 	}
+	if (gate_front_fill(&g->fronts, hash, t->max, w->v.version, *ret, w->cnt) != NULL) {
+		t->front = gate_front_next(&g->fronts, hash, t->max, &t->entry);
+	}
+	cnt = MIN(cnt, w->cnt); /* else they are too long to stay, and of this version only */
+	*ret += t->max ? w->cnt - cnt : 0;
+	w->cnt = cnt;
 	return rc;
 }
 
@@ -150,21 +156,49 @@ entries_pick(struct gate *g, struct gate_conn *c, struct gate_walk *w, struct ta
 	return gate_zset_pick(g, c, w, &p, ret);
 }
 
+static void
+entry_show(struct gate *g, struct gate_conn *c, const struct taker *t, const struct oset_entry *e)
+{
+	if (t->pairs) {
+		gate_array(g, c, 2);
+	}
+	gate_bulk(g, c, e->member);
+	gate_double(g, c, e->score);
+}
+
+/* Takes what stands in the front, as much as is wanted. Where that is not enough, the next part
+ * looks again. */
+static int
+front_take(struct gate *g, struct gate_conn *c, struct taker *t, uint32_t *ret_cnt)
+{
+	const uint64_t hash = hash_bytes(t->key.p, t->key.len);
+	int err = 0;
+
+	*ret_cnt = 0;
+	while (err == 0 && *ret_cnt < t->most) {
+		struct wset_op op = { .kind = WSET_ZREM, .key = t->key, .field = t->entry.member };
+
+		err = gate_held_op(g, c, &op, 0, *ret_cnt);
+		if (err != 0) {
+			break;
+		}
+		gate_front_word(t->front, gate_word_last(g, c, t->key));
+		entry_show(g, c, t, &t->entry);
+		if (++*ret_cnt < t->most) {
+			t->front = gate_front_next(&g->fronts, hash, t->max, &t->entry);
+			err = t->front == NULL ? MB_ERR_FULL : 0;
+		}
+	}
+	return err;
+}
+
 /* Adds the operation that takes one, number cnt of its part. */
 static int
 entry_op(struct gate *g, struct gate_conn *c, const struct gate_walk *w, const struct taker *t,
 	 const struct oset_entry *at, uint32_t cnt)
 {
 	struct wset_op op = { .kind = WSET_ZREM, .key = t->key, .field = at->member };
-	int err;
 
-	if (t->front != NULL) {
-		err = gate_held_op(g, c, &op, 0, cnt);
-		if (err == 0) {
-			gate_front_word(t->front, gate_word_last(g, c, t->key));
-		}
-		return err;
-	}
 	if (!takes_one(w, t)) {
 		return gate_held_op(g, c, &op, w->v.version, cnt);
 	}
@@ -174,24 +208,21 @@ entry_op(struct gate *g, struct gate_conn *c, const struct gate_walk *w, const s
 
 /* Takes them, as they are answered; c->total_next is how many. */
 static int
-entries_take(struct gate *g, struct gate_conn *c, struct gate_walk *w, const struct taker *t,
+entries_take(struct gate *g, struct gate_conn *c, struct gate_walk *w, struct taker *t,
 	     const struct oset_entry *e)
 {
+	const bool front = t->front != NULL;
 	uint32_t cnt = 0;
-	int err = 0;
+	int err = front ? front_take(g, c, t, &cnt) : 0;
 
-	for (; cnt < w->cnt; cnt++) {
+	for (; !front && cnt < w->cnt; cnt++) {
 		const struct oset_entry *at = &e[t->max ? w->cnt - 1 - cnt : cnt];
 
 		err = entry_op(g, c, w, t, at, cnt);
 		if (err != 0) {
 			break;
 		}
-		if (t->pairs) {
-			gate_array(g, c, 2);
-		}
-		gate_bulk(g, c, at->member);
-		gate_double(g, c, at->score);
+		entry_show(g, c, t, at);
 	}
 	gate_walk_close(g, c, w);
 	c->total_next = cnt;
@@ -249,6 +280,7 @@ zpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_
 		return not_picked(g, c, w, n);
 	}
 	gate_held_begin(c);
+	c->each = t.pairs ? 1 : 2;
 	if (c->part == 0) {
 		c->hole = gate_out_hole(g, c);
 		c->quiet = true;

@@ -393,6 +393,15 @@ few_stay(struct gate_walk *w, struct oset_entry *e, const struct gate_zset_pick 
 		memmove(e, e + from, most * sizeof(*e));
 	}
 	w->cnt = most;
+	w->score = e[pick->last ? 0 : most - 1].score;
+}
+
+/* Whether so many are kept already, and it is behind all of them. Members come in their order, so
+ * of one score a later one is the greater. */
+static bool
+is_behind(const struct gate_walk *w, const struct oset_entry *e, const struct gate_zset_pick *pick)
+{
+	return w->few && (pick->last ? e->score < w->score : e->score >= w->score);
 }
 
 int
@@ -417,6 +426,9 @@ gate_zset_pick(struct gate *g, struct gate_conn *c, struct gate_walk *w,
 			continue;
 		}
 		w->all++;
+		if (is_behind(w, &e, pick)) {
+			continue;
+		}
 		c->keep_len = (uint32_t)(w->cnt * sizeof(e));
 		if (!gate_conn_keep(g, c, (w->cnt + 1UL) * sizeof(e))) {
 			return MB_ERR_NO_MEMORY;
@@ -424,7 +436,8 @@ gate_zset_pick(struct gate *g, struct gate_conn *c, struct gate_walk *w,
 		memcpy(c->keep + c->keep_len, &e, sizeof(e));
 		if (++w->cnt == 2 * GATE_ZSET_FEW && few) {
 			few_stay(w, (struct oset_entry *)(void *)c->keep, pick);
-			g->turn_left -= GATE_TURN / 4;
+			w->few = true;
+			g->turn_left -= GATE_TURN;
 		}
 	}
 	if (!few) {

@@ -15,7 +15,7 @@ struct gate_zset_pick {
 	uint32_t most; /* only so many, that have the lowest scores, */
 	bool last;     /* or the highest */
 };
-#define GATE_ZSET_FEW 512 /* so many are found without putting all in order */
+#define GATE_ZSET_FEW 2048 /* so many are found without putting all in order */
 
 /* gate_zset_pick goes through a sorted set, in turns; what it finds stands in c->keep in the order
  * of scores: w->cnt entries from *ret on, of w->all that are wanted. (If `most` is not few, all of

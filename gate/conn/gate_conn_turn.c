@@ -90,6 +90,44 @@ gate_conn_starve(struct gate *g, struct gate_conn *c)
 }
 
 void
+gate_conn_lack(struct gate *g, struct gate_conn *c)
+{
+	if (STAILQ_EMPTY(&g->lacking)) {
+		g->lack_due_ns = g->now_ns + GATE_LACK_NS;
+		g->loans_back = 0;
+	}
+	c->room = true;
+	enqueue(&g->lacking, c);
+}
+
+uint64_t
+gate_lack_due(const struct gate *g)
+{
+	return STAILQ_EMPTY(&g->lacking) ? UINT64_MAX
+	       : g->loans_back > 0       ? g->now_ns
+					 : g->lack_due_ns;
+}
+
+/* One for each loan that was given back; after the pause all. */
+bool
+gate_lack_poll(struct gate *g)
+{
+	const bool all = g->now_ns >= g->lack_due_ns;
+	struct gate_conn *c;
+	bool any = false;
+
+	while ((all || g->loans_back > 0) && (c = STAILQ_FIRST(&g->lacking)) != NULL) {
+		g->loans_back -= g->loans_back > 0;
+		STAILQ_REMOVE_HEAD(&g->lacking, next);
+		c->queue = NULL;
+		enqueue(&g->ready, c);
+		any = true;
+	}
+	g->lack_due_ns = all ? g->now_ns + GATE_LACK_NS : g->lack_due_ns;
+	return any;
+}
+
+void
 gate_conn_told(struct gate *g, struct gate_conn *c)
 {
 	if (!c->waiting) {

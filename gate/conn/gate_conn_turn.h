@@ -29,6 +29,13 @@ void gate_conn_turn(struct gate *g, struct gate_conn *c);
 int gate_turn_end(struct gate *g, struct gate_conn *c);
 /* gate_conn_starve: it waits for room that nobody will tell it of. */
 void gate_conn_starve(struct gate *g, struct gate_conn *c);
+/* gate_conn_lack: too much is lent; it asks again when some of that is given back here, or after a
+ * pause, as others have it too. gate_lack_due: when any of them does. gate_lack_poll: they do.
+ * Returns: whether any. */
+#define GATE_LACK_NS 10000000u /* 100 wakes a second, of one that is alone */
+void gate_conn_lack(struct gate *g, struct gate_conn *c);
+uint64_t gate_lack_due(const struct gate *g);
+bool gate_lack_poll(struct gate *g);
 /* gate_conn_told: messages were written for it; they go out in this poll or the next. */
 void gate_conn_told(struct gate *g, struct gate_conn *c);
 /* gate_conn_later: its replies could not be sent just now. */

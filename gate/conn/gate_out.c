@@ -207,6 +207,87 @@ gate_out_back(struct gate *g, struct gate_conn *c, const struct gate_mark *mark)
 	c->out.bytes = mark->bytes;
 }
 
+/* A place in the replies; k NULL: behind all of them. */
+struct place {
+	struct gate_chunk *k;
+	uint32_t at;
+};
+
+static bool
+place_on(struct place *p)
+{
+	while (p->k != NULL && p->at == p->k->len && p->k->next != NULL) {
+		p->k = p->k->next;
+		p->at = 0;
+	}
+	return p->k != NULL && p->at < p->k->len;
+}
+
+static void
+place_skip(struct place *p, size_t bytes)
+{
+	while (bytes > 0 && place_on(p)) {
+		uint32_t n = (uint32_t)MIN(bytes, (size_t)(p->k->len - p->at));
+
+		p->at += n;
+		bytes -= n;
+	}
+}
+
+static uint8_t
+place_byte(struct place *p)
+{
+	return place_on(p) ? p->k->p[p->at++] : '\n';
+}
+
+/* Goes over one value, as we wrote it, or over the head of an array. Returns: how many values
+ * follow, that are its. */
+static size_t
+place_value(struct place *p)
+{
+	const uint8_t kind = place_byte(p);
+	bool none = false;
+	size_t n = 0;
+	uint8_t byte;
+
+	while ((byte = place_byte(p)) != '\n') {
+		none |= byte == '-';
+		n = byte >= '0' && byte <= '9' ? 10 * n + (byte - '0') : n;
+	}
+	if (none) {
+		return 0;
+	}
+	if (kind == '$') {
+		place_skip(p, n + 2);
+	}
+	return kind == '*' ? n : 0;
+}
+
+void
+gate_out_keep(struct gate *g, struct gate_conn *c, size_t cnt)
+{
+	struct place p = { c->part == 0 ? c->hole->next : c->mark.tail,
+			   c->part == 0 ? 0 : c->mark.len };
+	struct gate_chunk *k, *next;
+
+	for (; cnt > 0 && place_on(&p); cnt--) {
+		cnt += place_value(&p);
+	}
+	if (p.k == NULL) {
+		return; /* it was lost before */
+	}
+	c->out.bytes -= p.k->len - p.at + c->hole->len;
+	p.k->len = p.at;
+	c->hole->len = 0;
+	for (k = p.k->next; k != NULL; k = next) {
+		next = k->next;
+		c->out.bytes -= k->len;
+		gate_chunk_free(g, k);
+	}
+	c->out.tail = p.k;
+	p.k->next = NULL;
+}
+
 struct gate_chunk *
 gate_out_hole(struct gate *g, struct gate_conn *c)
 {

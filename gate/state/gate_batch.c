@@ -387,6 +387,7 @@ gate_held_begin(struct gate_conn *c)
 	c->mark.set = false;
 	c->part_next = 0;
 	c->done_cnt = 0;
+	c->each = 1;
 }
 
 int

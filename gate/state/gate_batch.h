@@ -112,7 +112,8 @@ int gate_write_held_2(struct gate *g, struct gate_conn *c, struct wset_op *op, u
  * in parts: with part_next (and total_next) set it is called again once this part has succeeded, as
  * c->part (and c->total); what was written to the reply then stands. If the reply is an array whose
  * head is not known yet (c->hole), and another part fails or there is no memory for what it shows,
- * the array ends before it: each part is whole, or is not done.
+ * the array ends before it; of a part that fails after some of its operations were done, with these
+ * (c->each values for one).
  *
  * cnt: how many were added in this part. gate_held_op returns: 0; MB_ERR_FULL: no more fit;
  * MB_ERR_TOO_LARGE. gate_held_end returns what the handler returns. */

@@ -39,7 +39,7 @@ gate_front_word(struct gate_front *f, struct cache_op_word *word)
 	word->if_version = f->version;
 	word->if_end = f->high ? CACHE_FRONT_HIGH : CACHE_FRONT_LOW;
 	word->front_idx = f->next;
-	memcpy(&word->n, f->next == 0 ? &f->bound : &f->score[f->next], sizeof(word->n));
+	memcpy(&word->n, &f->score[f->next], sizeof(word->n));
 	f->next++;
 	f->open_cnt++;
 }
@@ -69,7 +69,7 @@ gate_front_fill(struct gate_fronts *fs, uint64_t hash, bool high, uint64_t versi
 		}
 		f->at[f->cnt] = (uint16_t)f->bytes;
 		f->len[f->cnt] = (uint16_t)e->member.len;
-		f->score[f->cnt] = f->bound = e->score;
+		f->score[f->cnt] = e->score;
 		memcpy(f->member + f->bytes, e->member.p, e->member.len);
 		f->bytes += (uint32_t)e->member.len;
 		f->cnt++;

@@ -67,16 +67,26 @@ gate_loan_look(struct gate *g, const struct gate_conn *c, struct slice key, uint
 	return CACHE_MISS;
 }
 
-void
-gate_loans_end(struct gate *g, uint32_t *list)
+/* Returns: how many. */
+static uint32_t
+give_back(struct gate *g, uint32_t *list)
 {
-	while (*list != 0) {
+	uint32_t cnt = 0;
+
+	for (; *list != 0; cnt++) {
 		struct gate_fetch *f = &g->fetch[*list - 1];
 
 		*list = f->next;
 		f->next = g->loans_over;
 		g->loans_over = name_of(g, f);
 	}
+	return cnt;
+}
+
+void
+gate_loans_end(struct gate *g, uint32_t *list)
+{
+	g->loans_back += give_back(g, list);
 }
 
 void
@@ -88,7 +98,7 @@ gate_loans_lack(struct gate *g, struct gate_conn *c)
 	if (c->walk != NULL || c->tries++ >= GATE_TRIES) { /* it goes through one of them */
 		c->held_err = MB_ERR_NO_MEMORY;
 	} else {
-		gate_loans_end(g, &c->loans);
+		(void)give_back(g, &c->loans); /* keeps R5 */
 	}
 }
 

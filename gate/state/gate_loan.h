@@ -11,6 +11,11 @@
  *   R4  Who cannot have another value, as too many are lent or asked for, gives back those that it
  *       has and asks again: others wait for these. So nobody waits for what waits for him.
  *
+ *   R5  Who hears that too many are lent asks again when one has been given back by somebody who
+ *       had done with it, each of them one of those that wait; and all after a pause, as other
+ *       gates have loans, too (gate_conn_lack). So nobody asks over and over while nothing
+ *       happens. What was given back for R4 wakes nobody: else two would do so for each other.
+ *
  * A loan is the fetch that brought it (struct gate_fetch); it is not free before.
  *
  * Owner: the gate tile.

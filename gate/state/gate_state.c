@@ -81,7 +81,12 @@ gate_fetched(struct gate *g, const struct desc *d)
 	if (d->err == MB_ERR_FULL) {
 		gate_loans_lack(g, c);
 	}
-	if (--c->wait_cnt == 0) {
+	if (--c->wait_cnt != 0) {
+		return;
+	}
+	if (d->err == MB_ERR_FULL) {
+		gate_conn_lack(g, c);
+	} else {
 		gate_conn_ready(g, c);
 	}
 }

@@ -47,7 +47,7 @@ begin(struct gate_walk *w, bool held)
 {
 	w->v.slot = CACHE_SLOT_NONE;
 	w->held = held;
-	w->begun = w->sorting = w->ready = w->taking = false;
+	w->begun = w->sorting = w->ready = w->taking = w->few = false;
 	w->at = (struct table_walk){ 0 };
 	w->idx = UINT32_MAX;
 	w->all = w->cnt = 0;

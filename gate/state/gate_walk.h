@@ -45,9 +45,10 @@ struct gate_walk {
 	bool held;                  /* it is c->walk, else its caller's */
 	bool begun;                 /* gate_walk_first was true */
 	uint32_t list_end, list_at; /* of a list in c->keep that is folded with it (gate_fold.c) */
-	double score;               /* of its own next member */
+	double score;               /* of its own next member; of few, of the last of them */
 	struct slice member;
 	bool has_member;
+	bool few;          /* as many are kept as are wanted */
 	bool sorting;      /* all that it wants is in c->keep, and being put in order; */
 	bool ready;        /* and is */
 	bool taking;       /* out of that, one by one */

@@ -242,18 +242,13 @@ chain_whole(void **state)
 	world_end(w);
 }
 
-/* The members of a front, one after the other; others are added behind it, moved and removed; one
- * comes before it. */
-static void
-fronts(void **state)
+/* With a sorted set beside: member(n) has score n. */
+static struct world *
+make_zset(void)
 {
 	struct world *w = make();
 	static struct set s;
-	struct slice key = slice_str("zset");
-	struct desc d;
-	uint64_t version;
 
-	(void)state;
 	for (uint32_t i = 0; i < SCORES; i += OPS) {
 		set_begin(&s);
 		for (uint32_t k = i; k < i + OPS; k++) {
@@ -262,7 +257,34 @@ fronts(void **state)
 		publish(w, &s, 1);
 		assert_int_equal(over(w, 1), 0);
 	}
-	assert_true(slice_is_tree(world_stored(w, key)));
+	assert_true(slice_is_tree(world_stored(w, slice_str("zset"))));
+	return w;
+}
+
+/* Adds what takes a member as number idx of a front. */
+static struct cache_op_word *
+add_front(struct set *s, uint64_t n, uint64_t version, uint32_t idx)
+{
+	struct cache_op_word *word = add(s, WSET_ZREM, "zset", member(n), 0);
+
+	word->if_end = CACHE_FRONT_LOW;
+	word->if_version = version;
+	word->front_idx = idx;
+	word->n = bits((double)n);
+	return word;
+}
+
+/* The members of a front, one after the other; others are added behind it, moved and removed; one
+ * comes before it. */
+static void
+fronts(void **state)
+{
+	struct world *w = make_zset();
+	static struct set s;
+	struct desc d;
+	uint64_t version;
+
+	(void)state;
 	ask(w, "zset", 2);
 	version = cache_version_lent(lent(w, 2, &d));
 	for (uint32_t i = 0; i < 6; i++) {
@@ -274,18 +296,51 @@ fronts(void **state)
 			add(&s, WSET_ZADD, "zset", member(3), bits(2000)); /* it is no more at 3 */
 			add(&s, WSET_ZREM, "zset", member(50), 0);
 		} else if (i == 5) {
-			add(&s, WSET_ZADD, "zset", member(SCORES + 1), bits(9.5));
+			add(&s, WSET_ZADD, "zset", member(SCORES + 1), bits(4.5));
 		}
-		word = add(&s, WSET_ZREM, "zset", member(i), 0);
-		word->if_end = CACHE_FRONT_LOW;
-		word->if_version = version;
-		word->front_idx = i;
-		word->n = bits(i == 0 ? 100 : i);
+		word = add_front(&s, i, version, i);
 		publish(w, &s, 3);
 		over(w, 3);
 		assert_int_equal(word->err, i == 3 || i == 5 ? MB_ERR_TRYAGAIN : 0);
 	}
 	give_back(w, &d);
+	world_end(w);
+}
+
+/* Others write to the set all the time: also while it is looked at. */
+static void
+fronts_beside_writers(void **state)
+{
+	struct world *w = make_zset();
+	static struct set s;
+	uint64_t version, first = SCORES;
+	struct cache_op_word *word;
+	struct desc d;
+	int cnt = 0;
+
+	(void)state;
+	for (uint32_t look = 0; look < 4; look++) {
+		ask(w, "zset", 2);
+		version = cache_version_lent(lent(w, 2, &d));
+		for (uint32_t i = 0; i < 8; i++) {
+			set_begin(&s);
+			add(&s, WSET_ZADD, "zset", member(++first), bits(5000 + i));
+			publish(w, &s, 3);
+			assert_int_equal(over(w, 3), 0);
+			set_begin(&s);
+			word = add_front(&s, (uint64_t)cnt, version, i);
+			publish(w, &s, 4);
+			over(w, 4);
+			/* The first look began before anybody took any of it. */
+			assert_int_equal(word->err, look == 0 ? MB_ERR_TRYAGAIN : 0);
+			cnt += word->err == 0;
+			if (word->err != 0) {
+				break;
+			}
+		}
+		give_back(w, &d);
+	}
+	assert_int_equal(cnt, 24);
 	world_end(w);
 }
 
@@ -299,6 +354,7 @@ main(void)
 		cmocka_unit_test(seen_here_before),
 		cmocka_unit_test(chain_whole),
 		cmocka_unit_test(fronts),
+		cmocka_unit_test(fronts_beside_writers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

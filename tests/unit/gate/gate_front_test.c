@@ -42,7 +42,7 @@ in_order_from_either_end(void **state)
 {
 	struct cache_op_word word;
 	struct oset_entry e;
-	double n; /* of the first the bound, of others their score */
+	double n;
 
 	(void)state;
 	fresh();
@@ -53,12 +53,12 @@ in_order_from_either_end(void **state)
 	for (unsigned int i = 0; i < 3; i++) {
 		word = take(7, false, i);
 		memcpy(&n, &word.n, sizeof(n));
-		assert_true(word.if_version == 40 && word.front_idx == i && n == (i == 0 ? 2 : i) &&
+		assert_true(word.if_version == 40 && word.front_idx == i && n == i &&
 			    word.if_end == CACHE_FRONT_LOW);
 		word = take(7, true, 2 - i);
 		memcpy(&n, &word.n, sizeof(n));
-		assert_true(word.if_version == 42 && word.front_idx == i &&
-			    n == (i == 0 ? 0 : 2 - i) && word.if_end == CACHE_FRONT_HIGH);
+		assert_true(word.if_version == 42 && word.front_idx == i && n == 2 - i &&
+			    word.if_end == CACHE_FRONT_HIGH);
 	}
 	assert_null(gate_front_next(&fs, 7, false, &e));
 }

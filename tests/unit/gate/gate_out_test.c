@@ -101,6 +101,53 @@ test_what_is_before_the_mark_is_sent_meanwhile(void **state)
 	assert_int_equal(heap_used_bytes(g->heap), 0);
 }
 
+/* Of an array whose head is not known the first values of a part stay, however they are written. */
+static void
+test_the_first_values_of_a_part_stay(void **state)
+{
+	static const char *const value[] = { "$3\r\n$1\n\r\n",     "*2\r\n$1\r\na\r\n,1.5\r\n",
+					     "$0\r\n\r\n",         ":17\r\n",
+					     "*1\r\n*1\r\n+b\r\n", "$-1\r\n" };
+	static const char *const head = "*2\r\n$1\r\nk\r\n";
+	static uint8_t filler[2 * GATE_CHUNK_BYTES];
+	struct rng r;
+
+	rng_init(&r, test_seed("gate_out_keep"));
+	for (int round = 0; round < 2000; round++) {
+		uint32_t kept, cnt;
+
+		len = strlen(head);
+		memcpy(text, head, len);
+		for (c->part = 0; c->part < 2; c->part++) {
+			struct wbuf w = wbuf_init(filler, sizeof(filler));
+
+			c->mark = gate_out_mark(c);
+			if (c->part == 0) {
+				gate_out_bytes(g, c, head, len);
+				c->hole = gate_out_hole(g, c);
+			}
+			cnt = (uint32_t)rng_below(&r, 300);
+			kept = (uint32_t)rng_below(&r, cnt + 1);
+			for (uint32_t i = 0; i < cnt; i++) {
+				const char *v = value[rng_below(&r, ARRAY_CNT(value))];
+
+				gate_out_bytes(g, c, v, strlen(v));
+				if (i < kept) {
+					wbuf_put(&w, v, strlen(v));
+				}
+			}
+			gate_out_fill_array(g, c, c->hole, cnt);
+			gate_out_keep(g, c, kept);
+			memcpy(text + len, w.p, w.len);
+			len += w.len;
+			assert_out();
+		}
+		gate_out_drop(g, c);
+		assert_int_equal(heap_used_bytes(g->heap), 0);
+	}
+	c->part = 0;
+}
+
 static void
 test_random_sends_beside_marks(void **state)
 {
@@ -146,6 +193,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_what_is_before_the_mark_is_sent_meanwhile,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_first_values_of_a_part_stay, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_random_sends_beside_marks, setup, teardown),
 	};
 
