@@ -177,6 +177,9 @@ static int
 command_run(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 	    const struct slice *arg, uint32_t arg_cnt)
 {
+	/* Not begun; EXEC's commands were looked at when it was. */
+	bool fresh = !c->begun && !(cmd != NULL && cmd->run == cmd_exec && gate_multi_runs(c));
+
 	if (unlikely(cmd == NULL || gate_command_arity_wrong(cmd, arg_cnt)) && gate_run_before(c)) {
 		return GATE_WAIT;
 	}
@@ -190,6 +193,13 @@ command_run(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 				     "Authentication required."
 				   : "NOAUTH Authentication required.");
 		return gate_rejected(g, c);
+	}
+	if (unlikely(fresh && c->authed && !c->user->acl.full)) {
+		int err = gate_acl_check(g, c, cmd, arg, arg_cnt);
+
+		if (err != 0) {
+			return err == MB_ERR_DENIED ? (int)GATE_DONE : (int)GATE_WAIT;
+		}
 	}
 	if (unlikely(c->proto == 2 && gate_listens(c) && (cmd->flags & CMD_PUBSUB) == 0 &&
 		     !gate_multi_runs(c))) { /* those behind a SUBSCRIBE in it were let in */
@@ -218,18 +228,11 @@ command_run(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 	    gate_pause_holds(g, c, cmd)) {
 		return c->last ? (int)GATE_DONE : (int)GATE_WAIT;
 	}
-	if (!c->begun && !(cmd->run == cmd_exec && gate_multi_runs(c))) { /* it was, long ago */
+	if (fresh) {
 		int wrong = second_key_check(cmd, arg);
 
 		if (unlikely(wrong != 0)) {
 			return gate_run_before(c) ? (int)GATE_WAIT : gate_error_of(g, c, wrong);
-		}
-		if (unlikely(c->authed && !c->user->acl.full)) {
-			int err = gate_acl_check(g, c, cmd, arg, arg_cnt);
-
-			if (err != 0) {
-				return err == MB_ERR_DENIED ? (int)GATE_DONE : (int)GATE_WAIT;
-			}
 		}
 		c->begun = true;
 		gate_stat_of(g, cmd)->calls++;

@@ -103,20 +103,10 @@ acl_deluser(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 static void
 flags_reply(struct gate *g, struct gate_conn *c, const struct acl_user *u)
 {
-	struct slice all = slice_of("", 0);
-	bool keys = acl_key_ok(u, all, ACL_READ | ACL_WRITE),
-	     channels = acl_channel_ok(u, all, true);
-
-	gate_set(g, c, 1 + (size_t)u->nopass + keys + channels);
+	gate_set(g, c, 1 + (size_t)u->nopass);
 	gate_bulk_str(g, c, u->on ? "on" : "off");
 	if (u->nopass) {
 		gate_bulk_str(g, c, "nopass");
-	}
-	if (keys) {
-		gate_bulk_str(g, c, "allkeys");
-	}
-	if (channels) {
-		gate_bulk_str(g, c, "allchannels");
 	}
 }
 

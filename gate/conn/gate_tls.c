@@ -269,6 +269,10 @@ gate_tls_init(struct gate *g)
 			err = refuse("gate.tls_ca", g->cfg.tls_ca);
 		}
 		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+		/* Without a name of its own, who has shown one cannot go on with a session. */
+		if (SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"gate", 4) != 1) {
+			err = refuse("gate.tls_ca", g->cfg.tls_ca);
+		}
 	}
 	return err;
 }

@@ -381,8 +381,9 @@ word_rule(struct acl_user *u, struct slice rule, char why[ACL_WHY_BYTES])
 
 		*u = (struct acl_user){ 0 };
 		memcpy(u->name, old.name, sizeof(u->name));
-	} else if (!gate_word_is(rule, "sanitize-payload") &&
-		   !gate_word_is(rule, "skip-sanitize-payload")) {
+	} else if (!gate_word_is(rule, "clearselectors") &&
+		   !gate_word_is(rule, "sanitize-payload") &&
+		   !gate_word_is(rule, "skip-sanitize-payload")) { /* those change nothing */
 		return 1;
 	}
 	return 0;

@@ -741,9 +741,16 @@ class Encrypted(Case):
                 c('ping')
             own = ssl.create_default_context(cafile=f'{self.folder}/server.pem')
             own.load_cert_chain(f'{self.folder}/client.pem', f'{self.folder}/client.key')
-            c = Raw(port, tls=own)
-            self.clients.append(c)
-            self.assertEqual(c('ping'), '+PONG')
+            for version in (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2):
+                own.maximum_version = version
+                c = Raw(port, tls=own)
+                self.clients.append(c)
+                self.assertEqual(c('ping'), '+PONG')
+                s = socket.create_connection(('127.0.0.1', port))   # goes on with the session
+                with own.wrap_socket(s, server_hostname='localhost', session=c.s.session) as s:
+                    s.sendall(b'PING\r\n')
+                    self.assertEqual(s.recv(100), b'+PONG\r\n')
+                    self.assertTrue(s.session_reused)
         finally:
             node.end()
 

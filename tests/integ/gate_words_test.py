@@ -12,6 +12,7 @@ import os
 import random
 import re
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
@@ -47,7 +48,7 @@ acl dryrun eve georadius r 1 1 1 m store r;acl dryrun eve georadius r 1 1 1 m st
 acl dryrun eve georadius r 1 1 1 m store w storedist r;acl dryrun eve sort r store r
 acl dryrun eve sort r store w;acl dryrun eve sort r store r store w;acl dryrun eve sort w
 acl dryrun eve sort r limit store 1 store r;acl dryrun eve georadiusbymember r a 1 m store r
-acl setuser eve reset
+acl setuser eve reset;acl setuser eve clearselectors;acl getuser default
 acl setuser eve !e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 acl setuser eve !e3;acl setuser eve |;acl setuser eve +;acl setuser eve +@;acl getuser nosuch
 acl getuser;acl deluser default;acl deluser nosuch;acl deluser eve nosuch;acl genpass 0
@@ -224,6 +225,15 @@ class Words(unittest.TestCase):
             for words in ('auth eve p', 'multi', 'set spoiled 1', refused, 'exec', 'get spoiled',
                           'auth default x', 'acl deluser eve'):
                 self.assertEqual(*self.both(*words.split()), (refused, words))
+
+    def test_what_is_not_allowed_is_told_before_what_cannot_be_now(self):
+        self.both('acl', 'setuser', 'eve', 'on', '>p', '~*', '&*', '+@all', '-set', '-exec')
+        began = time.monotonic()
+        for words in ('auth eve p', 'subscribe a', 'set a 1', 'get a', 'exec', 'unsubscribe a',
+                      'client pause 60000 write', 'set a 1', 'client unpause', 'auth default x',
+                      'acl deluser eve'):
+            self.assertEqual(*self.both(*words.split()), words)
+        self.assertLess(time.monotonic() - began, 50)   # nor does a pause hold it
 
     def test_who_listens_to_all_commands_has_no_keys(self):
         said = ('get a', 'set a 1', 'dbsize', 'publish a b', 'spublish a b', 'fcall f 0', 'sort a',
