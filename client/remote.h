@@ -54,6 +54,9 @@ int remote_dag_start(struct mb_client *c, const char *name, const struct mb_dag_
 /* opt->request_id says whose. */
 int remote_future_start(struct mb_client *c, const struct mb_call_options *opt, uint64_t *ret_call);
 
+/* remote_taken tells whether the node has an open call. */
+bool remote_taken(const struct mb_client *c, uint64_t call);
+
 /* As client_look, client_look_item, client_look_end, client_write, client_take, client_send. */
 int remote_look(struct mb_client *c, struct slice key, struct cache_value *ret);
 int remote_look_item(struct mb_client *c, unsigned int type, const struct wset_op *op,

@@ -163,6 +163,14 @@ remote_future_start(struct mb_client *c, const struct mb_call_options *opt, uint
 	return err;
 }
 
+bool
+remote_taken(const struct mb_client *c, uint64_t call)
+{
+	const struct remote_op *op = &c->remote->op[SLOT(call)];
+
+	return flow_ask_has_been_taken(&op->lane->ask, op);
+}
+
 void
 remote_cancel(struct mb_client *c, const struct client_call *call, int err)
 {

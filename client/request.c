@@ -31,6 +31,30 @@ mb_request_id(struct mb_client *c)
 }
 
 int
+mb_call_taken(struct mb_client *c, uint64_t call)
+{
+	const struct client_call *own = &c->call[SLOT(call)];
+	struct mb_reply reply;
+	int err = 0;
+
+	if (c->remote == NULL || own->id != call) {
+		return 0;
+	}
+	while (own->state == CALL_SENT && !remote_taken(c, call)) {
+		client_pump(c, 0);
+	}
+	if (own->state == CALL_DONE) {
+		const struct desc *d = &c->reply[c->reply_of[SLOT(call)] - 1].d;
+
+		if (d->err != 0 && d->a == 0) {
+			err = client_wait_one(c, call, &reply);
+			mb_reply_free(c, &reply);
+		}
+	}
+	return err;
+}
+
+int
 mb_future_start(struct mb_client *c, uint64_t request_id, const struct mb_call_options *opt,
 		uint64_t *ret_call)
 {

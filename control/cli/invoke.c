@@ -130,7 +130,7 @@ fail(struct cli *cli, const struct invoke_target *target, int err, const char *t
 			"%s", target->failed);
 }
 
-/* The call is at the node when its channel has it: what was sent before an end is handled. */
+/* The call goes on when the node has it. */
 static int
 run_future(struct cli *cli, const struct invoke *invoke, const struct invoke_target *target)
 {
@@ -141,6 +141,7 @@ run_future(struct cli *cli, const struct invoke *invoke, const struct invoke_tar
 
 	opt.request_id = opt.request_id != 0 ? opt.request_id : mb_request_id(cli->client);
 	err = target->start(cli, target->ctx, &opt, &call);
+	err = err == MB_OK ? mb_call_taken(cli->client, call) : err;
 	if (err != MB_OK) {
 		return fail(cli, target, err, NULL);
 	}

@@ -16,8 +16,8 @@
  * it may have been one client's way, and others' are not theirs.
  *
  * Own addresses. Who listens at all of them is told by the kernel which one a datagram came to
- * (IPV6_PKTINFO, for IPv4 too), and tells it that an answer goes from there. They have numbers, so
- * that a wire_addr stays short; what has none goes from where the kernel chooses.
+ * (IPV6_PKTINFO, for IPv4 too), and tells it that an answer goes from there. They have numbers
+ * (here.h); what has none goes from where the kernel chooses.
  *
  * The eventfd is never read: each write is an edge for a poll, whatever the count (as the bells of
  * lcore_uring.c).
@@ -38,6 +38,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "here.h"
 #include "lcore.h"
 #include "microburst/error.h"
 #include "udp_segment.h"
@@ -52,7 +53,6 @@
 #define RX_BYTES      ALIGN_UP(RX_HEAD + WIRE_DATAGRAM_MAX, 64)
 #define RX_NAME       (sizeof(struct sockaddr_in6) + 4) /* so that the bytes are 8-aligned */
 #define SOCKET_BUFFER (4 << 20)
-#define HERE_CNT      64u
 #define WHOLE_CNT     4096u /* sends */
 
 enum tag { TAG_RECV = 1, TAG_SEND }; /* of a send, from bit TAG_BITS on: how many datagrams */
@@ -81,8 +81,7 @@ struct sock {
 	uint8_t *rx, *tx_bytes;
 	uint32_t tx_cnt; /* in this burst */
 	struct sock_stats stats;
-	uint32_t here_cnt;
-	struct in6_pktinfo here[HERE_CNT]; /* own addresses: via is a number from 1 on, or 0 */
+	struct here here; /* via is a number of its, or 0 */
 	struct iovec iov[TX_CNT];
 	struct tx tx[TX_CNT];
 };
@@ -356,19 +355,13 @@ recv_via(struct sock *s, struct io_uring_recvmsg_out *out)
 		return 0;
 	}
 	memcpy(&at, CMSG_DATA(c), sizeof(at));
+	if (IN6_IS_ADDR_MULTICAST(&at.ipi6_addr)) {
+		return 0;
+	}
 	if (!IN6_IS_ADDR_LINKLOCAL(&at.ipi6_addr)) {
 		at.ipi6_ifindex = 0;
 	}
-	for (uint32_t i = 0; i < s->here_cnt; i++) {
-		if (memcmp(&s->here[i], &at, sizeof(at)) == 0) {
-			return (uint16_t)(i + 1);
-		}
-	}
-	if (s->here_cnt == HERE_CNT || IN6_IS_ADDR_MULTICAST(&at.ipi6_addr)) {
-		return 0;
-	}
-	s->here[s->here_cnt++] = at;
-	return (uint16_t)s->here_cnt;
+	return here_number(&s->here, &at);
 }
 
 /* One datagram; its buffer goes back. Returns whether it was one. */
@@ -451,7 +444,7 @@ void
 sock_send(struct sock *s, const struct wire_addr *to, size_t len)
 {
 	REQUIRE(len <= WIRE_DATAGRAM_MAX);
-	REQUIRE(to->via <= s->here_cnt);
+	REQUIRE(to->via <= HERE_CNT);
 	s->tx[s->tx_cnt].to = sockaddr_of(to);
 	s->tx[s->tx_cnt].via = to->via;
 	s->iov[s->tx_cnt].iov_len = len;
@@ -510,7 +503,7 @@ send_make(struct sock *s, uint32_t i, uint32_t n)
 		udp_segment_set(&tx->msg, (void *)tx->control, (uint16_t)s->iov[i].iov_len);
 	}
 	if (tx->via != 0) {
-		send_via(tx, &s->here[tx->via - 1]);
+		send_via(tx, here_at(&s->here, tx->via));
 	}
 	io_uring_prep_sendmsg(sqe, s->fd, &tx->msg, MSG_DONTWAIT);
 	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;

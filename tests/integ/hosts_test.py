@@ -383,6 +383,18 @@ class Numbers(unittest.TestCase):
                              (1, 'hosts: N is a number from 1 to 254\n'), number)
 
 
+    def test_no_name(self):
+        """A name that is empty would be that of every space which is called by a number."""
+        for number, words in (('2', ['']), ('2', ['1']), ('2', ['h1']), ('2', ['a b']),
+                              ('2', ['../h']), ('2', ['h' * 12]), ('2', [NAME, NAME])):
+            for args in ('up', number, *words), ('down', *words):
+                done = subprocess.run([sys.executable, '-B', hosts.__file__, *args],
+                                      capture_output=True, text=True, timeout=COMMAND_S,
+                                      check=False)
+                said = 'hosts: NAME is 1 to 11 letters and digits, a letter first and last\n'
+                self.assertEqual((done.returncode, done.stderr), (1, said), args)
+
+
 class BadLink(unittest.TestCase):
     """The cable itself does what it says, and no more. Order is not looked at: on a busy machine
     the kernel overtakes itself where a sender changes its cpu."""

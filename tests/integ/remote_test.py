@@ -189,6 +189,23 @@ class Remote(unittest.TestCase):
         # The channel that the node has with its executor for them is not held by anybody.
         self.assertEqual(json.loads(self.ok('status', '--json'))['held']['channels'], 0)
 
+    def test_futures(self):
+        """A call that nobody waits for runs, its command ends when the node has it; or says why it
+        does not, as it does here."""
+        relay = Relay(self.node.port, loss=0.4)
+        self.addCleanup(relay.end)
+        long = 'x' * 30000      # some datagrams, and all but the first must be granted
+        self.assertEqual(self.ok('future', self.ok('call', '--future', 'echo', long)), long)
+        for i in range(10):
+            call = self.ok('call', '--future', 'increment', str(i), port=relay.port)
+            self.assertEqual(self.ok('future', call, port=relay.port), str(i + 1))
+        self.assertGreater(relay.lost, 10)
+        for words in (('call', '--future', 'no_such_thing'),
+                      ('dag', 'call', '--future', 'no_such_thing')):
+            said = self.remote(*words)
+            self.assertEqual(said, self.node.local(*words))
+            self.assertEqual(said[:2], (1, ''))
+
     def test_many(self):
         """Many keys at once: a remote client, one whose datagrams come twice, and a local one."""
         twice = Relay(self.node.port, loss=0, double=1.0)

@@ -11,12 +11,15 @@ made worse by badlink.c: hosts.worse(2, 'loss', '1%'). Rejected: netem, which no
 and whose choices no seed repeats.
 """
 import os
+import re
 import shutil
 import subprocess
 import sys
 
 NET4, NET6 = '10.77.0.', 'fd77::'
 HOSTS_MAX = 254     # of the addresses of NET4
+# With a number behind it a link has 15 letters at most; and no name is another's with a number.
+NAME_RE = '[A-Za-z]([A-Za-z0-9]{0,9}[A-Za-z])?'
 
 
 def ip(*args):
@@ -171,16 +174,19 @@ def main():
     if args[0] == 'up' and (not args[1:2] or not args[1].isdecimal() or
                             not 0 < int(args[1]) <= HOSTS_MAX):
         sys.exit(f'hosts: N is a number from 1 to {HOSTS_MAX}')
+    name = (args[2:] if args[0] == 'up' else args[1:]) or ['mbh']
+    if len(name) > 1 or not re.fullmatch(NAME_RE, name[0]):
+        sys.exit('hosts: NAME is 1 to 11 letters and digits, a letter first and last')
     why = missing()
     if why:
         sys.exit('hosts: ' + why)
     if args[0] == 'up':
-        made = Hosts(int(args[1]), *args[2:3])
+        made = Hosts(int(args[1]), *name)
         for i in range(1, made.n + 1):
             print(f'{made.space(i)}: {NET4}{i}, {NET6}{i}')
     else:
         made = Hosts.__new__(Hosts)
-        made.name, made.relays = args[1] if len(args) > 1 else 'mbh', {}
+        made.name, made.relays = name[0], {}
         made.down()
 
 

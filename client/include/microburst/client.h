@@ -153,6 +153,12 @@ uint64_t mb_request_id(struct mb_client *c);
 int mb_future_start(struct mb_client *c, uint64_t request_id, const struct mb_call_options *opt,
 		    uint64_t *ret_call);
 
+/* mb_call_taken waits until the node has a call that was started here: one with a request id then
+ * goes on without its caller, who may close. A node of this machine has it when mb_call_start
+ * returns; to one elsewhere it is under way, and may be lost and sent again.
+ * Returns: 0; or the error of a call that has ended and that no executor had: no reply comes. */
+int mb_call_taken(struct mb_client *c, uint64_t call);
+
 /* mb_reply_free gives an answer's memory back. A zeroed reply is allowed. */
 void mb_reply_free(struct mb_client *c, struct mb_reply *reply);
 

@@ -312,6 +312,19 @@ flow_ask_start(struct flow_ask *a, const struct flow_request *r, void *user, uin
 	return 0;
 }
 
+bool
+flow_ask_has_been_taken(const struct flow_ask *a, const void *user)
+{
+	for (uint32_t i = 0; i < FLOW_CREDITS; i++) {
+		const struct flow_ask_slot *s = &a->slot[i];
+
+		if (s->state == ASK_SENT && s->user == user && s->tx.done) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* ------------------------------------------------------------------- input */
 
 /* Who is there now is known: whether it is he who said that these have not run. */

@@ -90,6 +90,10 @@ void flow_ask_init(struct flow_ask *a, const struct wire_addr *server, uint16_t 
  * Returns: 0; MB_ERR_FULL when FLOW_CREDITS requests are open; MB_ERR_TOO_LARGE. */
 int flow_ask_start(struct flow_ask *a, const struct flow_request *r, void *user, uint64_t now_ns);
 
+/* flow_ask_has_been_taken tells whether the server is known to have all of an open request: it runs
+ * it, whatever becomes of us. */
+bool flow_ask_has_been_taken(const struct flow_ask *a, const void *user);
+
 /* flow_ask_input takes a frame from the server. */
 void flow_ask_input(struct flow_ask *a, const struct wire_head *h, struct slice body,
 		    uint64_t now_ns);

@@ -337,7 +337,9 @@ slot_begin(struct flow_serve *s, struct session *c, struct slot *slot, const str
 	if (h->off != 0) {
 		return; /* overtook the first one */
 	}
-	flow_slot_drop(s, c, slot);
+	if (slot->state != SLOT_ANSWERED) { /* of which nothing is kept, and this may be it again */
+		flow_slot_drop(s, c, slot);
+	}
 	p = flow_xfer_is_room(s) ? flow_serve_alloc_taking(s, c, h->total, body, &counted) : NULL;
 	if (p == NULL) { /* nothing is granted, nothing kept, and it comes again */
 		struct flow_rx none;
@@ -513,6 +515,18 @@ serve_stranger(struct flow_serve *s, const struct wire_addr *from, const struct 
 	return c;
 }
 
+/* Whether a datagram is of a session's client. It may have come another way, or one that has
+ * another number now (here.h): there answers go. */
+static noinline bool
+session_is_of(struct session *c, const struct wire_addr *from, const struct wire_head *h)
+{
+	if (c->client != h->client || !wire_addr_eq(&c->addr, from)) {
+		return false;
+	}
+	c->addr.via = from->via;
+	return true;
+}
+
 void
 flow_serve_input(struct flow_serve *s, const struct wire_addr *from, const struct wire_head *h,
 		 struct slice body, uint64_t now_ns)
@@ -527,7 +541,8 @@ flow_serve_input(struct flow_serve *s, const struct wire_addr *from, const struc
 		if (c == NULL) {
 			return;
 		}
-	} else if (c->client != h->client || !wire_addr_eq(&c->addr, from)) {
+	} else if (unlikely(c->client != h->client || !wire_addr_same(&c->addr, from)) &&
+		   !session_is_of(c, from, h)) {
 		s->stats.bad++;
 		return;
 	}

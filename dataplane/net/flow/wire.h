@@ -104,6 +104,7 @@ struct wire_addr {
 	uint16_t port;
 	uint16_t via;
 };
+static_assert(sizeof(struct wire_addr) == 20, "port and via side by side");
 
 static inline bool
 wire_addr_eq(const struct wire_addr *a, const struct wire_addr *b)
@@ -113,6 +114,20 @@ wire_addr_eq(const struct wire_addr *a, const struct wire_addr *b)
 	memcpy(x, a->ip, sizeof(x));
 	memcpy(y, b->ip, sizeof(y));
 	return a->port == b->port && x[0] == y[0] && x[1] == y[1];
+}
+
+/* Whether the other end is the same, and what of it comes, comes the same way. */
+static inline bool
+wire_addr_same(const struct wire_addr *a, const struct wire_addr *b)
+{
+	uint64_t x[2], y[2];
+	uint32_t m, n;
+
+	memcpy(x, a->ip, sizeof(x));
+	memcpy(y, b->ip, sizeof(y));
+	memcpy(&m, (const char *)a + offsetof(struct wire_addr, port), sizeof(m));
+	memcpy(&n, (const char *)b + offsetof(struct wire_addr, port), sizeof(n));
+	return m == n && x[0] == y[0] && x[1] == y[1];
 }
 
 /* wire_write puts a head in front of its body: WIRE_HEAD_BYTES at p. Requires: a head that

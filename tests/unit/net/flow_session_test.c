@@ -4,7 +4,9 @@
  *         is not: a request of his runs. A session's number is good for its address only. A long
  *         answer is kept for who takes it, and not much longer than anybody would wait for it.
  *         Clients that come and go without end take no session from others, and what they asked
- *         does not run again. Who has no port is not answered.
+ *         does not run again. Who has no port is not answered. Answers go from the address that
+ *         was asked at last. A get that comes once more, in pieces, is not forgotten when there is
+ *         no room for it.
  * Method: clients of one request each, by hand, at a server of few sessions; time is a number.
  */
 #include <string.h>
@@ -18,26 +20,28 @@
 #define SECOND   UINT64_C(1000000000)
 
 static struct flow_serve *serve;
-static struct wire_head said; /* last */
-static struct flow_ref ran;   /* last */
+static struct wire_head said;    /* last */
+static struct wire_addr said_to; /* and to whom */
+static struct flow_ref ran;      /* last */
 static uint32_t ran_cnt;
 static uint64_t now_ns;
 static uint8_t memory[4096];
+static bool is_full;
 
 static void
 on_send(void *ctx, const struct wire_addr *to, const struct wire_head *h, const uint8_t *body)
 {
 	(void)ctx;
-	(void)to;
 	(void)body;
 	said = *h;
+	said_to = *to;
 }
 
 static void *
 on_alloc(void *ctx, size_t bytes)
 {
 	(void)ctx;
-	return bytes <= sizeof(memory) ? memory : NULL;
+	return bytes <= sizeof(memory) && !is_full ? memory : NULL;
 }
 
 static void
@@ -71,6 +75,7 @@ setup(void **state)
 	(void)state;
 	now_ns = 1000 * SECOND;
 	ran_cnt = 0;
+	is_full = false;
 	return flow_serve_create(&serve, &cfg, &ops);
 }
 
@@ -332,6 +337,76 @@ who_has_no_port_is_not_answered(void **state)
 	assert_int_equal(flow_serve_stats(serve)->bad, 1);
 }
 
+/* The number of the address that he asks at may become another one. */
+static void
+answers_go_from_where_was_asked_last(void **state)
+{
+	static const uint8_t body[10];
+	struct wire_addr from = addr_of(1);
+	uint64_t s = hello(1);
+	struct wire_head h = { .kind = WIRE_REQUEST,
+			       .client = 1,
+			       .session = s,
+			       .id = 2,
+			       .len = 10,
+			       .mss = 100,
+			       .total = 10,
+			       .word = 1 };
+
+	(void)state;
+	assert_true(asks(1, s, 1, WIRE_F_OPEN));
+	answers();
+	from.via = 7;
+	flow_serve_input(serve, &from, &h, slice_of(body, sizeof(body)), now_ns);
+	assert_int_equal(ran_cnt, 2);
+	answers();
+	assert_int_equal(said.id, 2);
+	assert_int_equal(said_to.via, 7);
+	assert_int_equal(said_to.port, 1);
+	h.client = 2; /* nobody else moves it */
+	from.via = 8;
+	flow_serve_input(serve, &from, &h, slice_of(body, sizeof(body)), now_ns);
+	h.client = 1;
+	from.port = 3;
+	flow_serve_input(serve, &from, &h, slice_of(body, sizeof(body)), now_ns);
+	assert_int_equal(flow_serve_stats(serve)->bad, 2);
+	assert_true(asks(1, s, 3, 0));
+	answers();
+	assert_int_equal(said_to.via, 0);
+}
+
+/* Its answer was lost, and the way has become narrower. */
+static void
+a_get_in_pieces_waits_for_room(void **state)
+{
+	static const uint8_t body[100];
+	const struct wire_addr from = addr_of(1);
+	uint64_t s = hello(1);
+	const struct wire_head h = { .kind = WIRE_REQUEST,
+				     .client = 1,
+				     .session = s,
+				     .id = 1,
+				     .len = 100,
+				     .mss = 100,
+				     .total = 300 };
+	uint8_t *p;
+	size_t max;
+
+	(void)state;
+	assert_true(asks(1, s, 1, WIRE_F_OPEN));
+	p = flow_serve_draft(serve, ran, &max);
+	assert_non_null(p);
+	flow_serve_draft_send(serve, ran, p, 10, now_ns);
+	for (uint32_t i = 0; i < 3; i++) {
+		said = (struct wire_head){ 0 };
+		is_full = i < 2;
+		flow_serve_input(serve, &from, &h, slice_of(body, sizeof(body)), now_ns);
+		flow_serve_flush(serve);
+		assert_int_equal(said.kind, WIRE_ACK);
+		assert_int_equal(said.word > 0, !is_full); /* granted */
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -345,6 +420,8 @@ main(void)
 		TEST(many_come_and_go),
 		TEST(a_number_is_good_for_a_while),
 		TEST(who_has_no_port_is_not_answered),
+		TEST(answers_go_from_where_was_asked_last),
+		TEST(a_get_in_pieces_waits_for_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
