@@ -5,6 +5,7 @@
  *	nic_args.c   what is asked of it, where its driver would take no notice
  *	nic_packet.c the ring that the driver of af_packet has
  *	nic_group.c  the groups of IPv6 that it hears
+ *	nic_ours.c   what comes for us kept from the kernel's IP
  *	nic.c        a queue each way, as a net tile uses it
  *	nic_gate.c   when there may be no burst
  */
@@ -47,6 +48,7 @@ struct nic_port {
 	char iface[IF_NAMESIZE];  /* the kernel's interface that it is; "": none */
 	int ask_fd;               /* to ask of it */
 	int group_fd;             /* that it is in groups; -1: none */
+	int ours_fd;              /* that what is ours is dropped behind it; -1: it is not */
 	bool serves;              /* of a memif's two ends the one that listens */
 	bool gated;               /* bursts go through the gate: memif, which has one queue */
 	struct nic_gate gate;
@@ -67,6 +69,11 @@ int nic_args_check(const char *device, struct topo_why *why);
  * Returns: 0; MB_ERR_IO. nic_port_leave ends it. */
 int nic_port_join(struct nic_port *p, const struct host_cfg *hc, struct topo_why *why);
 void nic_port_leave(const struct nic_port *p);
+
+/* nic_ours_drop has datagrams to cfg->at, and to the ports of the queues behind it, dropped where
+ * all sockets of af_packet on iface have them, for as long as the descriptor is open.
+ * Returns: the descriptor; -1: this kernel or this user cannot. */
+int nic_ours_drop(const char *iface, const struct nic_cfg *cfg);
 
 /* nic_port_gate has the bursts of a port that needs it go through the gate, from the first on: its
  * owner asks p->gated. Returns: 0; MB_ERR_NOT_SUPPORTED. */

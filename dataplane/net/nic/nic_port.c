@@ -504,7 +504,7 @@ port_text(struct nic_port *p, const char *driver, const struct host_cfg *hc)
 		[NIC_STEER_DRIVER] = ", spread by its driver, steered by the tiles",
 	};
 
-	snprintf(p->text, sizeof(p->text), "%s, MTU %u, sums %s%s, %s", driver, hc->mtu,
+	snprintf(p->text, sizeof(p->text), "%s, MTU %u, sums %s%s, %s%s", driver, hc->mtu,
 		 hc->sum_by_nic && p->sum_rx ? "by the NIC"
 		 : hc->sum_by_nic            ? "by the NIC for what is sent"
 		 : p->sum_rx                 ? "by the NIC for what comes"
@@ -513,7 +513,8 @@ port_text(struct nic_port *p, const char *driver, const struct host_cfg *hc)
 		 steer[p->steer],
 		 p->interrupt    ? "sleeps at its interrupt"
 		 : p->fd[0] >= 0 ? "sleeps at its socket"
-				 : "naps 50 us, 2 ms when idle");
+				 : "naps 50 us, 2 ms when idle",
+		 p->ours_fd >= 0 ? ", kept from the kernel's IP" : "");
 }
 
 int
@@ -525,7 +526,7 @@ nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc
 	int err;
 
 	*p = (struct nic_port){ .id = RTE_MAX_ETHPORTS, .queue_cnt = cfg->queue_cnt };
-	p->ask_fd = p->group_fd = -1;
+	p->ask_fd = p->group_fd = p->ours_fd = -1;
 	memset(p->fd, -1, sizeof(p->fd));
 	sockets_look(before);
 	err = port_device(p, cfg, why);
@@ -556,6 +557,10 @@ nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc
 	hc->partial = p->owned;
 	port_steer(p, cfg);
 	port_waiting(p, before);
+	/* Without a port it is no host: nothing is for it. */
+	if (nic_packet_frame(cfg->device) != 0 && cfg->at.port != 0) {
+		p->ours_fd = nic_ours_drop(p->iface, cfg);
+	}
 	port_text(p, info.driver_name, hc);
 	return nic_port_join(p, hc, why);
 }
@@ -597,6 +602,9 @@ nic_port_close(struct nic_port *p)
 {
 	if (p->gated) {
 		nic_gate_remove(&p->gate);
+	}
+	if (p->ours_fd >= 0) {
+		close(p->ours_fd);
 	}
 	if (p->started) {
 		rte_eth_dev_stop(p->id);
