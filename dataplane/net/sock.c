@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sock - see sock.h
  *
- * Buffers. The kernel takes one for each datagram and tells which; after the callback it goes back
- * behind the others. When it finds none the receive ends, and is begun again with the next look:
- * what came meanwhile waits in the socket.
+ * Plain system calls while awake. A ring that is asked each time costs more than they do: a
+ * datagram that comes wakes a request, whose work the next call has to do, and the send is a second
+ * call all the same (README.md, Decisions: the figures).
  *
- * Sends do not wait (MSG_DONTWAIT): they are done, or refused, inside the submission. So the
- * slots of a burst are free again when sock_flush returns, and only a refused send makes a
- * completion.
+ * How many a look takes. It takes one; twice as many as the last one when that was full, and as
+ * many as that had when it was not. So who answers one datagram does not look for a second one
+ * first, in vain, and of many that come 16 are soon one call.
+ *
+ * Sleeping: the lcore watches the socket for one event, from a sleep on (as nic.c does). A standing
+ * watch would cost each datagram what the ring did; one that is taken back makes a completion too.
+ *
+ * Sends do not wait (MSG_DONTWAIT): what the kernel has no room for is dropped, and counted.
  *
  * Long datagrams of a burst that go to one end and are equally long (the last may be shorter) are
  * one send, which the kernel, or its NIC, takes apart (UDP_SEGMENT): the way through the kernel is
@@ -18,22 +23,19 @@
  * Own addresses. Who listens at all of them is told by the kernel which one a datagram came to
  * (IPV6_PKTINFO, for IPv4 too), and tells it that an answer goes from there. They have numbers
  * (here.h); what has none goes from where the kernel chooses.
- *
- * The eventfd is never read: each write is an edge for a poll, whatever the count (as the bells of
- * lcore_uring.c).
  */
 #include "sock.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <liburing.h>
 #include <netdb.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -41,47 +43,49 @@
 #include "here.h"
 #include "lcore.h"
 #include "microburst/error.h"
+#include "timebase.h"
 #include "udp_segment.h"
 #include "where.h"
 
-#define RX_CNT        256 /* buffers; a power of two */
-#define TX_CNT        64  /* sends in one burst */
-#define RX_GROUP      1
-/* Before the bytes: what io_uring says of them, and the sender's address. 8-aligned behind it. */
-#define RX_CONTROL    CMSG_SPACE(sizeof(struct in6_pktinfo))
-#define RX_HEAD       (sizeof(struct io_uring_recvmsg_out) + RX_NAME + RX_CONTROL)
-#define RX_BYTES      ALIGN_UP(RX_HEAD + WIRE_DATAGRAM_MAX, 64)
-#define RX_NAME       (sizeof(struct sockaddr_in6) + 4) /* so that the bytes are 8-aligned */
+#define RX_CNT        16                              /* datagrams of one look */
+#define TX_CNT        64                              /* and of one burst */
+#define RX_BYTES      ALIGN_UP(WIRE_DATAGRAM_MAX, 64) /* numbers in a frame are read in place */
 #define SOCKET_BUFFER (4 << 20)
-#define WHOLE_CNT     4096u /* sends */
+#define WHOLE_CNT     4096u            /* sends */
+#define NAP_NS        (50 * NS_PER_US) /* the lcore's ring had no place for the watch */
 
-enum tag { TAG_RECV = 1, TAG_SEND }; /* of a send, from bit TAG_BITS on: how many datagrams */
-#define TAG_BITS 8
+#define CONTROL CMSG_SPACE(sizeof(struct in6_pktinfo))
 
-static_assert(RX_HEAD % 8 == 0, "numbers in a frame are read in place");
-static_assert((sizeof(struct io_uring_recvmsg_out) + RX_NAME) % 8 == 0, "so is a cmsghdr");
+struct rx {
+	struct iovec iov;
+	struct sockaddr_in6 from;
+	_Alignas(struct cmsghdr) uint8_t control[CONTROL];
+};
 
 /* What is said of a send: into what it is taken apart, from where it goes. */
-#define TX_CONTROL (sizeof(union udp_segment) + RX_CONTROL)
+#define TX_CONTROL (sizeof(union udp_segment) + CONTROL)
 
 struct tx {
-	struct msghdr msg; /* of a send that begins here; its pieces are iov[] from here on */
 	struct sockaddr_in6 to;
 	uint16_t via;
-	_Alignas(struct cmsghdr) uint8_t control[TX_CONTROL];
+	_Alignas(struct cmsghdr) uint8_t control[TX_CONTROL]; /* of a send that begins here */
 };
 
 struct sock {
-	struct io_uring ring;
-	int fd, event;
-	bool ring_up, deferred, recv_on;
-	uint32_t whole; /* sends that the kernel is not asked to take apart */
-	struct msghdr recv_msg;
-	struct io_uring_buf_ring *bufs;
-	uint8_t *rx, *tx_bytes;
+	int fd;
+	bool all; /* it listens at all addresses, and is told which one was asked */
+	struct lcore *lcore;
+	uint32_t op;
+	bool watched;
+	uint32_t rx_cnt; /* how many the next look takes */
+	uint32_t whole;  /* sends that the kernel is not asked to take apart */
+	uint8_t *rx_bytes, *tx_bytes;
 	uint32_t tx_cnt; /* in this burst */
 	struct sock_stats stats;
 	struct here here; /* via is a number of its, or 0 */
+	struct mmsghdr in[RX_CNT];
+	struct rx rx[RX_CNT];
+	struct mmsghdr out[TX_CNT]; /* sends; a piece is a datagram */
 	struct iovec iov[TX_CNT];
 	struct tx tx[TX_CNT];
 };
@@ -145,68 +149,23 @@ sock_addr(const char *text, bool passive, struct wire_addr *ret)
 /* ------------------------------------------------------------------- opening */
 
 static int
-ring_open(struct io_uring *ring, uint32_t flags)
-{
-	struct io_uring_params p = { .flags = IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE | flags,
-				     .cq_entries = 4 * RX_CNT };
-
-	return io_uring_queue_init_params(2 * TX_CNT, ring, &p);
-}
-
-/* What this kernel can: multishot receive came with SENDZC (6.0), and no opcode tells of it. */
-static bool
-ring_probe(struct sock *s)
-{
-	struct io_uring_probe *p = io_uring_get_probe_ring(&s->ring);
-	bool ok = p != NULL && io_uring_opcode_supported(p, IORING_OP_SEND_ZC);
-
-	io_uring_free_probe(p);
-	return ok;
-}
-
-static int
-sock_ring(struct sock *s)
-{
-	int rc = ring_open(&s->ring, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-					     IORING_SETUP_TASKRUN_FLAG);
-
-	s->deferred = rc == 0;
-	if (rc == -EINVAL) {
-		rc = ring_open(&s->ring, 0);
-	}
-	if (rc != 0) {
-		return rc == -ENOMEM ? MB_ERR_NO_MEMORY : MB_ERR_NO_URING;
-	}
-	s->ring_up = true;
-	return ring_probe(s) ? 0 : MB_ERR_NO_URING;
-}
-
-static int
 sock_memory(struct sock *s)
 {
-	size_t rx_bytes = RX_CNT * RX_BYTES;
-	size_t ring_bytes = RX_CNT * sizeof(struct io_uring_buf);
-	size_t all = ring_bytes + rx_bytes + TX_CNT * (size_t)WIRE_DATAGRAM_MAX;
-	struct io_uring_buf_reg reg = { .ring_entries = RX_CNT, .bgid = RX_GROUP };
+	size_t rx_bytes = RX_CNT * RX_BYTES, all = rx_bytes + TX_CNT * (size_t)WIRE_DATAGRAM_MAX;
 	uint8_t *p = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED) {
 		return MB_ERR_NO_MEMORY;
 	}
-	s->bufs = (void *)p;
-	s->rx = p + ALIGN_UP(ring_bytes, 64);
-	s->tx_bytes = s->rx + rx_bytes;
+	s->rx_bytes = p;
+	s->tx_bytes = p + rx_bytes;
+	for (uint32_t i = 0; i < RX_CNT; i++) {
+		s->rx[i].iov = (struct iovec){ p + i * RX_BYTES, WIRE_DATAGRAM_MAX };
+	}
 	for (uint32_t i = 0; i < TX_CNT; i++) {
 		s->iov[i].iov_base = s->tx_bytes + i * (size_t)WIRE_DATAGRAM_MAX;
 	}
-	io_uring_buf_ring_init(s->bufs);
-	for (uint32_t i = 0; i < RX_CNT; i++) {
-		io_uring_buf_ring_add(s->bufs, s->rx + i * RX_BYTES, RX_BYTES, (uint16_t)i,
-				      RX_CNT - 1, (int)i);
-	}
-	io_uring_buf_ring_advance(s->bufs, RX_CNT);
-	reg.ring_addr = (uintptr_t)s->bufs;
-	return io_uring_register_buf_ring(&s->ring, &reg, 0) == 0 ? 0 : MB_ERR_NO_URING;
+	return 0;
 }
 
 static int
@@ -230,7 +189,8 @@ sock_bind(struct sock *s, const struct wire_addr *at)
 	if (setsockopt(s->fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer)) != 0) {
 		setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 	}
-	if (IN6_IS_ADDR_UNSPECIFIED(&sa.sin6_addr)) {
+	s->all = IN6_IS_ADDR_UNSPECIFIED(&sa.sin6_addr);
+	if (s->all) {
 		setsockopt(s->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
 	}
 	if (bind(s->fd, (struct sockaddr *)&sa, sizeof(sa)) != 0) {
@@ -251,12 +211,8 @@ sock_open(struct sock **ret, const struct wire_addr *at)
 	if (s == NULL) {
 		return MB_ERR_NO_MEMORY;
 	}
-	s->fd = -1;
-	s->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	err = s->event >= 0 ? sock_bind(s, at) : MB_ERR_NO_MEMORY;
-	if (err == 0) {
-		err = sock_ring(s);
-	}
+	s->rx_cnt = 1;
+	err = sock_bind(s, at);
 	if (err == 0) {
 		err = sock_memory(s);
 	}
@@ -264,8 +220,6 @@ sock_open(struct sock **ret, const struct wire_addr *at)
 		sock_close(s);
 		return err;
 	}
-	s->recv_msg.msg_namelen = RX_NAME;
-	s->recv_msg.msg_controllen = RX_CONTROL;
 	*ret = s;
 	return 0;
 }
@@ -273,33 +227,14 @@ sock_open(struct sock **ret, const struct wire_addr *at)
 void
 sock_close(struct sock *s)
 {
-	if (s->ring_up) {
-		io_uring_queue_exit(&s->ring);
-	}
-	if (s->bufs != NULL) {
-		munmap(s->bufs, (size_t)(s->tx_bytes - (uint8_t *)s->bufs) +
-					TX_CNT * (size_t)WIRE_DATAGRAM_MAX);
+	if (s->rx_bytes != NULL) {
+		munmap(s->rx_bytes,
+		       (size_t)(s->tx_bytes - s->rx_bytes) + TX_CNT * (size_t)WIRE_DATAGRAM_MAX);
 	}
 	if (s->fd >= 0) {
 		close(s->fd);
 	}
-	if (s->event >= 0) {
-		close(s->event);
-	}
 	free(s);
-}
-
-int
-sock_enable(struct sock *s)
-{
-	/* io_uring_enable_rings, which liburing 2.3 declares but does not export. */
-	if (syscall(__NR_io_uring_register, s->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL,
-		    0) < 0 ||
-	    io_uring_register_eventfd(&s->ring, s->event) != 0) {
-		return MB_ERR_IO;
-	}
-	io_uring_cq_eventfd_toggle(&s->ring, false);
-	return 0;
 }
 
 struct wire_addr
@@ -314,40 +249,12 @@ sock_local(const struct sock *s)
 
 /* ----------------------------------------------------------------- receiving */
 
-static struct io_uring_sqe *
-sock_sqe(struct sock *s)
-{
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&s->ring);
-
-	if (sqe == NULL) {
-		io_uring_submit(&s->ring);
-		sqe = io_uring_get_sqe(&s->ring);
-	}
-	return sqe;
-}
-
-static void
-recv_begin(struct sock *s)
-{
-	struct io_uring_sqe *sqe = sock_sqe(s);
-
-	if (sqe == NULL) {
-		return; /* with the next look */
-	}
-	io_uring_prep_recvmsg_multishot(sqe, s->fd, &s->recv_msg, 0);
-	sqe->flags |= IOSQE_BUFFER_SELECT;
-	sqe->buf_group = RX_GROUP;
-	io_uring_sqe_set_data64(sqe, TAG_RECV);
-	s->recv_on = true;
-	io_uring_submit(&s->ring);
-}
-
 /* The number of the own address that one came to. Which link it is matters for those addresses
  * only that are a link's. */
 static uint16_t
-recv_via(struct sock *s, struct io_uring_recvmsg_out *out)
+recv_via(struct sock *s, struct msghdr *m)
 {
-	struct cmsghdr *c = io_uring_recvmsg_cmsg_firsthdr(out, &s->recv_msg);
+	struct cmsghdr *c = CMSG_FIRSTHDR(m);
 	struct in6_pktinfo at;
 
 	if (c == NULL || c->cmsg_level != IPPROTO_IPV6 || c->cmsg_type != IPV6_PKTINFO ||
@@ -364,67 +271,64 @@ recv_via(struct sock *s, struct io_uring_recvmsg_out *out)
 	return here_number(&s->here, &at);
 }
 
-/* One datagram; its buffer goes back. Returns whether it was one. */
+/* Returns whether it was a datagram for us. */
 static bool
-recv_one(struct sock *s, const struct io_uring_cqe *cqe, net_recv_fn *fn, void *ctx)
+recv_one(struct sock *s, struct mmsghdr *in, net_recv_fn *fn, void *ctx)
 {
-	uint32_t id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
-	uint8_t *buf = s->rx + id * RX_BYTES;
-	struct io_uring_recvmsg_out *out = io_uring_recvmsg_validate(buf, cqe->res, &s->recv_msg);
-	bool ok = false;
+	const struct msghdr *m = &in->msg_hdr;
+	struct wire_addr from;
 
-	if (out != NULL && out->namelen == sizeof(struct sockaddr_in6)) {
-		struct sockaddr_in6 sa;
-		struct wire_addr from;
-		uint8_t *p = io_uring_recvmsg_payload(out, &s->recv_msg);
-		size_t len = io_uring_recvmsg_payload_length(out, cqe->res, &s->recv_msg);
-
-		memcpy(&sa, io_uring_recvmsg_name(out), sizeof(sa));
-		from = addr_of(&sa);
-		from.via = recv_via(s, out);
-		if ((out->flags & MSG_TRUNC) != 0 || len > WIRE_DATAGRAM_MAX) {
-			s->stats.rx_truncated++;
-		} else {
-			s->stats.rx++;
-			fn(ctx, &from, slice_of(p, len));
-			ok = true;
-		}
+	if (m->msg_namelen != sizeof(struct sockaddr_in6)) {
+		return false;
 	}
-	io_uring_buf_ring_add(s->bufs, buf, RX_BYTES, (uint16_t)id, RX_CNT - 1, 0);
-	io_uring_buf_ring_advance(s->bufs, 1);
-	return ok;
+	if ((m->msg_flags & MSG_TRUNC) != 0) {
+		s->stats.rx_truncated++;
+		return false;
+	}
+	from = addr_of(m->msg_name);
+	from.via = recv_via(s, &in->msg_hdr);
+	s->stats.rx++;
+	fn(ctx, &from, slice_of(m->msg_iov->iov_base, in->msg_len));
+	return true;
+}
+
+/* recvmmsg; of one that nothing more is asked of the kernel reads less. */
+static int
+recv_look(struct sock *s, uint32_t take)
+{
+	struct msghdr *m = &s->in[0].msg_hdr;
+	ssize_t n;
+
+	if (take > 1 || s->all) {
+		return recvmmsg(s->fd, s->in, take, MSG_DONTWAIT, NULL);
+	}
+	n = recvfrom(s->fd, m->msg_iov->iov_base, m->msg_iov->iov_len, MSG_DONTWAIT | MSG_TRUNC,
+		     m->msg_name, &m->msg_namelen);
+	s->in[0].msg_len = (unsigned)n;
+	m->msg_flags = n > WIRE_DATAGRAM_MAX ? MSG_TRUNC : 0;
+	return n < 0 ? -1 : 1;
 }
 
 int
 sock_recv(struct sock *s, uint32_t max, net_recv_fn *fn, void *ctx)
 {
-	struct io_uring_cqe *cqe;
-	int cnt = 0;
+	uint32_t take = MIN(s->rx_cnt, max);
+	int n, cnt = 0;
 
-	if (!s->recv_on) {
-		recv_begin(s);
-	}
-	if (s->deferred && (IO_URING_READ_ONCE(*s->ring.sq.kflags) &
-			    (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW))) {
-		io_uring_get_events(&s->ring);
-	}
-	while ((uint32_t)cnt < max && io_uring_peek_cqe(&s->ring, &cqe) == 0) {
-		uint64_t tag = io_uring_cqe_get_data64(cqe), many = tag >> TAG_BITS;
+	for (uint32_t i = 0; i < take; i++) {
+		struct rx *rx = &s->rx[i];
 
-		switch (tag & ((1U << TAG_BITS) - 1)) {
-		case TAG_RECV:
-			s->recv_on = (cqe->flags & IORING_CQE_F_MORE) != 0;
-			if (cqe->res >= 0 && (cqe->flags & IORING_CQE_F_BUFFER) != 0) {
-				cnt += recv_one(s, cqe, fn, ctx);
-			}
-			break;
-		default: /* TAG_SEND */
-			s->stats.tx_dropped += many;
-			if (many > 1 && (cqe->res == -EIO || cqe->res == -EINVAL)) {
-				s->whole = WHOLE_CNT;
-			}
-		}
-		io_uring_cqe_seen(&s->ring, cqe);
+		s->in[i].msg_hdr = (struct msghdr){ .msg_name = &rx->from,
+						    .msg_namelen = sizeof(rx->from),
+						    .msg_iov = &rx->iov,
+						    .msg_iovlen = 1,
+						    .msg_control = rx->control,
+						    .msg_controllen = s->all ? CONTROL : 0 };
+	}
+	n = recv_look(s, take);
+	s->rx_cnt = n == (int)take ? MIN(2 * take, (uint32_t)RX_CNT) : (uint32_t)MAX(n, 1);
+	for (int i = 0; i < n; i++) {
+		cnt += recv_one(s, &s->in[i], fn, ctx);
 	}
 	return cnt;
 }
@@ -472,73 +376,79 @@ send_cnt(const struct sock *s, uint32_t i)
 
 /* It goes from one of the own addresses. */
 static void
-send_via(struct tx *tx, const struct in6_pktinfo *here)
+send_via(struct msghdr *m, struct tx *tx, const struct in6_pktinfo *here)
 {
 	const struct cmsghdr head = { .cmsg_len = CMSG_LEN(sizeof(*here)),
 				      .cmsg_level = IPPROTO_IPV6,
 				      .cmsg_type = IPV6_PKTINFO };
-	uint8_t *p = tx->control + tx->msg.msg_controllen;
+	uint8_t *p = tx->control + m->msg_controllen;
 
 	memcpy(p, &head, sizeof(head));
 	memcpy(p + CMSG_LEN(0), here, sizeof(*here));
-	tx->msg.msg_control = tx->control;
-	tx->msg.msg_controllen += RX_CONTROL;
+	m->msg_control = tx->control;
+	m->msg_controllen += CONTROL;
 }
 
 static void
-send_make(struct sock *s, uint32_t i, uint32_t n)
+send_make(struct sock *s, struct msghdr *m, uint32_t i, uint32_t n)
 {
 	struct tx *tx = &s->tx[i];
-	struct io_uring_sqe *sqe = sock_sqe(s);
 
-	if (sqe == NULL) {
-		s->stats.tx_dropped += n;
-		return;
-	}
-	tx->msg = (struct msghdr){ .msg_name = &tx->to,
-				   .msg_namelen = sizeof(tx->to),
-				   .msg_iov = &s->iov[i],
-				   .msg_iovlen = n };
+	*m = (struct msghdr){ .msg_name = &tx->to,
+			      .msg_namelen = sizeof(tx->to),
+			      .msg_iov = &s->iov[i],
+			      .msg_iovlen = n };
 	if (n > 1) {
-		udp_segment_set(&tx->msg, (void *)tx->control, (uint16_t)s->iov[i].iov_len);
+		udp_segment_set(m, (void *)tx->control, (uint16_t)s->iov[i].iov_len);
 	}
 	if (tx->via != 0) {
-		send_via(tx, here_at(&s->here, tx->via));
+		send_via(m, tx, here_at(&s->here, tx->via));
 	}
-	io_uring_prep_sendmsg(sqe, s->fd, &tx->msg, MSG_DONTWAIT);
-	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-	io_uring_sqe_set_data64(sqe, TAG_SEND | (uint64_t)n << TAG_BITS);
+}
+
+static void
+send_refused(struct sock *s, const struct msghdr *m, int why)
+{
+	s->stats.tx_dropped += m->msg_iovlen;
+	if (m->msg_iovlen > 1 && (why == EIO || why == EINVAL)) {
+		s->whole = WHOLE_CNT;
+	}
+}
+
+/* sendmmsg; of one that nothing more is said of the kernel reads less. */
+static int
+send_burst(struct sock *s, uint32_t from, uint32_t cnt)
+{
+	const struct msghdr *m = &s->out[from].msg_hdr;
+
+	if (cnt > 1 || m->msg_iovlen > 1 || m->msg_controllen > 0) {
+		return sendmmsg(s->fd, &s->out[from], cnt, MSG_DONTWAIT);
+	}
+	return sendto(s->fd, m->msg_iov->iov_base, m->msg_iov->iov_len, MSG_DONTWAIT, m->msg_name,
+		      m->msg_namelen) < 0
+		       ? -1
+		       : 1;
 }
 
 void
 sock_flush(struct sock *s)
 {
-	uint32_t n;
+	uint32_t n, cnt = 0, done = 0;
 
-	if (s->tx_cnt == 0) {
-		return;
-	}
 	for (uint32_t i = 0; i < s->tx_cnt; i += n) {
 		n = send_cnt(s, i);
 		s->whole -= s->whole > 0;
-		send_make(s, i, n);
+		send_make(s, &s->out[cnt++].msg_hdr, i, n);
 	}
 	s->tx_cnt = 0;
-	io_uring_submit(&s->ring);
-}
+	while (done < cnt) { /* it ends at one that is refused, and says why when asked for that */
+		int rc = send_burst(s, done, cnt - done);
 
-/* ------------------------------------------------------------------ sleeping */
-
-int
-sock_event(const struct sock *s)
-{
-	return s->event;
-}
-
-void
-sock_arm(struct sock *s, bool up)
-{
-	io_uring_cq_eventfd_toggle(&s->ring, up);
+		if (rc < 0) {
+			send_refused(s, &s->out[done].msg_hdr, errno);
+		}
+		done += (uint32_t)MAX(rc, 1);
+	}
 }
 
 const struct sock_stats *
@@ -551,20 +461,24 @@ sock_stats(const struct sock *s)
 
 /* Whoever is woken polls: there is nothing to be done with the news itself. */
 static void
-io_woken(void *ctx, int fd, int events_or_error)
+io_woken(void *ctx, uint64_t token, int res, uint32_t cqe_flags)
 {
-	(void)ctx;
-	(void)fd;
-	(void)events_or_error;
+	struct sock *s = ctx;
+
+	(void)token;
+	(void)res;
+	(void)cqe_flags;
+	s->watched = false;
 }
 
 static int
 io_start(void *io, struct lcore *lcore)
 {
 	struct sock *s = io;
-	int err = sock_enable(s);
 
-	return err == 0 ? lcore_watch(lcore, s->event, io_woken, s) : err;
+	s->lcore = lcore;
+	s->op = lcore_op_add(lcore, io_woken, s);
+	return 0;
 }
 
 static int
@@ -596,14 +510,22 @@ io_flush(void *io)
 static void
 io_arm(void *io, bool up)
 {
-	sock_arm(io, up);
+	struct sock *s = io;
+	struct io_uring_sqe *sqe = up && !s->watched ? lcore_op_sqe(s->lcore, s->op, 0) : NULL;
+
+	if (sqe != NULL) {
+		io_uring_prep_rw(IORING_OP_POLL_ADD, sqe, s->fd, NULL, 0, 0);
+		sqe->poll32_events = htole32(POLLIN);
+		s->watched = true;
+	}
 }
 
 static uint64_t
 io_nap_ns(const void *io)
 {
-	(void)io;
-	return NET_IO_NAP_NEVER;
+	const struct sock *s = io;
+
+	return s->watched ? NET_IO_NAP_NEVER : NAP_NS;
 }
 
 static struct net_io_stats
@@ -641,9 +563,8 @@ io_datagram_max(const void *io)
 static const char *
 io_text(const void *io)
 {
-	const struct sock *s = io;
-
-	return s->deferred ? "io_uring, deferred task run" : "io_uring, plain";
+	(void)io;
+	return "a socket of the kernel's";
 }
 
 static void

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sock - a UDP socket over io_uring, for hosts whose NIC the kernel keeps
+/* sock - a UDP socket, for hosts whose NIC the kernel keeps
  *
- * One multishot receive fills buffers that the kernel takes from a ring of ours; a burst of sends
- * is one system call. The ring belongs to the thread that calls sock_enable (single issuer), and
- * completions are made inside its calls (deferred task run) where the kernel can (6.1).
+ * A look is one system call, and so is a burst of sends; an lcore that sleeps is woken by its ring.
  *
  * A socket that listens at all addresses of a machine answers from the one that was asked (via of
  * wire_addr): a client hears nobody else.
- *
- * Sleeping: sock_arm raises an eventfd for each completion, to be watched by whoever sleeps.
  *
  * Errors: negative mb_err. Threads: sock_open and sock_close at start and end, the rest the owner.
  */
@@ -35,20 +31,16 @@ int sock_addr(const char *text, bool passive, struct wire_addr *ret);
  * they are to be tried. Returns: how many; errors as sock_addr. */
 int sock_addrs(const char *text, bool passive, uint32_t max, struct wire_addr *ret);
 
-/* sock_open makes the socket and its ring. Returns: 0; MB_ERR_EXISTS when the port is taken;
- * MB_ERR_INVALID when the address is none of this machine's; MB_ERR_DENIED; MB_ERR_NO_URING without
- * multishot receive (before 6.0); MB_ERR_NO_MEMORY. */
+/* sock_open makes the socket. Returns: 0; MB_ERR_EXISTS when the port is taken; MB_ERR_INVALID when
+ * the address is none of this machine's; MB_ERR_DENIED; MB_ERR_NOT_SUPPORTED; MB_ERR_NO_MEMORY. */
 int sock_open(struct sock **ret, const struct wire_addr *at);
 void sock_close(struct sock *s);
-
-/* sock_enable makes the calling thread the owner. Returns: 0; MB_ERR_IO. */
-int sock_enable(struct sock *s);
 
 /* sock_local tells where it listens, with the port that was chosen. */
 struct wire_addr sock_local(const struct sock *s);
 
-/* sock_recv calls fn for each datagram that came, at most max. The bytes are there, 8-aligned,
- * until fn returns. Returns: how many. */
+/* sock_recv calls fn for datagrams that came, at most max: one look finds some of them, not all.
+ * The bytes are there, 8-aligned, until fn returns. Returns: how many. */
 int sock_recv(struct sock *s, uint32_t max, net_recv_fn *fn, void *ctx);
 
 /* sock_room gives the memory of the next datagram to be sent, WIRE_DATAGRAM_MAX bytes; sock_send
@@ -57,10 +49,6 @@ int sock_recv(struct sock *s, uint32_t max, net_recv_fn *fn, void *ctx);
 uint8_t *sock_room(struct sock *s);
 void sock_send(struct sock *s, const struct wire_addr *to, size_t len);
 void sock_flush(struct sock *s);
-
-/* sock_event is the eventfd that is written for each completion while armed. */
-int sock_event(const struct sock *s);
-void sock_arm(struct sock *s, bool up);
 
 const struct sock_stats *sock_stats(const struct sock *s);
 

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   what is sent to the socket arrives whole, with its sender's address, as often as the
- *         buffers go round, and what does not is counted; what it sends arrives; an armed socket
- *         raises its eventfd. One that listens at all addresses answers from the one it was
- *         asked at, whichever of thousands; who cannot be sent to does not slow down the others.
- * Method: a plain socket at the other end, on the loopback. Without io_uring, or without multishot
- *         receive, it is skipped.
+ *         buffers go round, and what does not is counted; what it sends arrives; a datagram wakes
+ *         the lcore that sleeps, each time; who answers one does not look for a second one first.
+ *         One that listens at all addresses answers from the one it was asked at, whichever of thousands; who cannot be
+ *         sent to does not slow down the others.
+ * Method: a plain socket at the other end, on the loopback, and a real lcore with a tile that
+ *         counts. Where there is no io_uring that test is skipped.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,6 +19,7 @@
 #include "microburst/error.h"
 #include "sock.h"
 #include "test_cmocka.h"
+#include "test_lcore.h"
 
 static struct sock *s;
 static int plain = -1;
@@ -47,17 +50,10 @@ setup(void **state)
 	struct wire_addr at;
 	struct sockaddr_in sa = { .sin_family = AF_INET };
 	socklen_t len = sizeof(sa);
-	int err;
 
 	(void)state;
 	assert_int_equal(sock_addr("127.0.0.1:0", true, &at), 0);
-	err = sock_open(&s, &at);
-	if (err == MB_ERR_NO_URING) {
-		_exit(77);
-	}
-	assert_int_equal(err, 0);
-	assert_int_equal(sock_enable(s), 0);
-	assert_int_equal(sock_recv(s, 1, on_datagram, NULL), 0);
+	assert_int_equal(sock_open(&s, &at), 0);
 	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	plain = socket(AF_INET, SOCK_DGRAM, 0);
 	assert_int_equal(bind(plain, (struct sockaddr *)&sa, sizeof(sa)), 0);
@@ -315,8 +311,6 @@ answers_come_from_where_was_asked(void **state)
 	(void)state;
 	assert_int_equal(sock_addr("*:0", true, &all), 0);
 	assert_int_equal(sock_open(&s, &all), 0);
-	assert_int_equal(sock_enable(s), 0);
-	assert_int_equal(sock_recv(s, 1, on_datagram, NULL), 0);
 	for (uint32_t i = 0; i < sizeof(asked) / sizeof(asked[0]) + many; i++) {
 		struct sockaddr_in sa = { .sin_family = AF_INET,
 					  .sin_port = htons(sock_local(s).port) };
@@ -345,31 +339,102 @@ answers_come_from_where_was_asked(void **state)
 	plain = connected;
 }
 
-static bool
-raised(int timeout_ms)
+/* One at a time while one comes at a time, twice as many each time there were enough; never more
+ * than the caller wants. */
+static void
+a_look_takes_what_the_last_one_had(void **state)
 {
-	struct pollfd p = { .fd = sock_event(s), .events = POLLIN };
-	uint64_t n;
+	static const int want[] = { 1, 2, 4, 3, 0, 1, 0 };
 
-	return poll(&p, 1, timeout_ms) == 1 && read(sock_event(s), &n, sizeof(n)) == sizeof(n);
+	(void)state;
+	got.cnt = 0;
+	assert_int_equal(sock_recv(s, 64, on_datagram, NULL), 0);
+	for (uint32_t i = 0; i < 10; i++) {
+		assert_int_equal(send(plain, "c", 1, 0), 1);
+	}
+	for (uint32_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+		if (i == 5) {
+			assert_int_equal(send(plain, "d", 1, 0), 1);
+		}
+		assert_int_equal(sock_recv(s, 64, on_datagram, NULL), want[i]);
+	}
+	for (uint32_t i = 0; i < 64; i++) {
+		assert_int_equal(send(plain, "e", 1, 0), 1);
+	}
+	while (got.cnt < 11 + 64) {
+		assert_in_range(sock_recv(s, 3, on_datagram, NULL), 1, 3);
+	}
+}
+
+/* A tile as the net tile is: it looks, and is armed. */
+struct sleeper {
+	struct net_io io;
+	struct lcore *lcore;
+	bool started;
+	_Atomic uint64_t came;
+};
+
+static void
+on_woken(void *ctx, const struct wire_addr *from, struct slice datagram)
+{
+	struct sleeper *t = ctx;
+
+	(void)from;
+	(void)datagram;
+	t->came++;
+}
+
+static int
+sleeper_poll(void *ctx, uint64_t at_ns)
+{
+	struct sleeper *t = ctx;
+
+	if (!t->started) {
+		t->started = t->io.ops->start(t->io.io, t->lcore) == 0;
+	}
+	return t->io.ops->recv(t->io.io, 16, at_ns, on_woken, t);
 }
 
 static void
-armed_it_raises_its_event(void **state)
+sleeper_arm(void *ctx, bool up)
 {
+	struct sleeper *t = ctx;
+
+	t->io.ops->arm(t->io.io, up);
+}
+
+static const struct tile_ops sleeper_ops = {
+	.kind = TILE_NET,
+	.poll = sleeper_poll,
+	.arm = sleeper_arm,
+};
+
+/* By a datagram, not by the second after which an lcore looks anyway; nor does what was watched for
+ * keep it from sleeping. */
+static void
+a_datagram_wakes_who_sleeps(void **state)
+{
+	struct sleeper t = { .io = sock_io(s) };
+	struct runner one = { .lcore = NULL };
+	uint64_t from_ns, late = 0;
+
 	(void)state;
-	got.cnt = 0;
-	assert_int_equal(send(plain, "a", 1, 0), 1);
-	receive(1);
-	while (raised(0)) {
+	lcore_cfg_default(&one.cfg);
+	if (lcore_create(&one.cfg, &one.lcore) == MB_ERR_NO_URING) {
+		skip();
 	}
-	sock_arm(s, true);
-	assert_int_equal(sock_recv(s, 64, on_datagram, NULL), 0);
-	assert_false(raised(20));
-	assert_int_equal(send(plain, "b", 1, 0), 1);
-	assert_true(raised(60000));
-	sock_arm(s, false);
-	receive(2);
+	t.lcore = one.lcore;
+	lcore_tile_add(one.lcore, &sleeper_ops, &t, NULL);
+	runner_start(&one);
+	for (uint64_t i = 0; i < 20; i++) {
+		until_asleep(&one);
+		from_ns = now_ns();
+		assert_int_equal(send(plain, "b", 1, 0), 1);
+		until(&t.came, i + 1);
+		late += now_ns() - from_ns > NS_PER_S / 4;
+	}
+	assert_in_range(late, 0, 5); /* a busy machine */
+	assert_int_equal(runner_end(&one), MB_OK);
 }
 
 int
@@ -384,7 +449,8 @@ main(void)
 		cmocka_unit_test(what_has_no_room_is_counted),
 		cmocka_unit_test(bursts_are_sent),
 		cmocka_unit_test(long_ones_are_sent_together),
-		cmocka_unit_test(armed_it_raises_its_event),
+		cmocka_unit_test(a_look_takes_what_the_last_one_had),
+		cmocka_unit_test(a_datagram_wakes_who_sleeps),
 		cmocka_unit_test(one_who_cannot_be_sent_to),
 		cmocka_unit_test(answers_come_from_where_was_asked),
 	};
