@@ -155,7 +155,12 @@ node_lcores(struct node *n, char why[NODE_WHY_BYTES])
 {
 	bool strangers = topo_tile_find(n->topo, TILE_NET, 0) >= 0 ||
 			 topo_tile_find(n->topo, TILE_GATE, 0) >= 0;
+	cpu_set_t lcore_cpus;
 
+	CPU_ZERO(&lcore_cpus);
+	for (uint32_t i = 0; i < n->topo->lcore_cnt; i++) {
+		CPU_SET(n->topo->lcore[i].cpu, &lcore_cpus);
+	}
 	for (uint32_t i = 0; i < n->topo->lcore_cnt; i++) {
 		struct lcore_cfg cfg;
 		int err;
@@ -163,6 +168,7 @@ node_lcores(struct node *n, char why[NODE_WHY_BYTES])
 		lcore_cfg_default(&cfg);
 		cfg.idx = i;
 		cfg.cpu = n->topo->lcore[i].cpu;
+		cfg.lcore_cpus = lcore_cpus;
 		cfg.drain_ns = DRAIN_NS;
 		cfg.await_ns = node_runs_executor(n, cfg.cpu) ? 0 : cfg.await_ns;
 		cfg.spin_ns = n->topo->cpu_cnt == 1 ? ONE_CPU_SPIN_NS : cfg.spin_ns;

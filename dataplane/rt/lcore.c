@@ -489,6 +489,7 @@ lcore_run(struct lcore *lcore)
 		err = lcore_uring_enable(&l->uring);
 	}
 	if (err == MB_OK) {
+		lcore_uring_workers_off(&l->uring, &l->cfg.lcore_cpus);
 		timebase_tsc_calibrate();
 		l->now_ns = l->busy_ns = timebase_now_ns(l->cfg.timebase);
 		l->booked_tsc = timebase_tsc();

@@ -19,6 +19,7 @@
 #ifndef MB_RT_LCORE_H
 #define MB_RT_LCORE_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -46,6 +47,8 @@ struct timebase;
 struct lcore_cfg {
 	uint32_t idx; /* the plan's number: names it in reports */
 	int cpu;      /* bind to this cpu; -1: leave the thread where it is */
+	/* Of all lcores of the node: the kernel's workers run on others, if there are any. */
+	cpu_set_t lcore_cpus;
 
 	uint64_t spin_ns;  /* idle this long before sleeping; 0: sleep at once */
 	uint64_t await_ns; /* idle this long before it gives its cpu away, if tiles await; 0: at

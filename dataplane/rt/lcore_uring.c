@@ -225,6 +225,41 @@ lcore_uring_enable(struct lcore_uring *u)
 	return submit(u);
 }
 
+/* All cpus that the process's cgroup leaves it. The kernel does not tell them of workers; it cuts
+ * an affinity down to them. Returns 0 or -1. */
+static int
+cgroup_cpus(cpu_set_t *ret_set)
+{
+	cpu_set_t mine, all;
+	int rc = -1;
+
+	memset(&all, 0xff, sizeof(all));
+	if (sched_getaffinity(0, sizeof(mine), &mine) != 0) {
+		return -1;
+	}
+	if (sched_setaffinity(0, sizeof(all), &all) == 0) {
+		rc = sched_getaffinity(0, sizeof(*ret_set), ret_set);
+		sched_setaffinity(0, sizeof(mine), &mine);
+	}
+	return rc;
+}
+
+void
+lcore_uring_workers_off(struct lcore_uring *u, const cpu_set_t *cpus)
+{
+	cpu_set_t all, both, rest;
+
+	REQUIRE(u->enabled);
+	if (cgroup_cpus(&all) != 0) {
+		return;
+	}
+	CPU_AND(&both, &all, cpus);
+	CPU_XOR(&rest, &all, &both);
+	if (CPU_COUNT(&rest) > 0) {
+		io_uring_register_iowq_aff(&u->ring, sizeof(rest), &rest);
+	}
+}
+
 static struct lcore_uring_watch *
 watch_find(struct lcore_uring *u, int fd)
 {

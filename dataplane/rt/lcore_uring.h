@@ -8,6 +8,7 @@
 #ifndef MB_RT_LCORE_URING_H
 #define MB_RT_LCORE_URING_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -55,6 +56,14 @@ void lcore_uring_fini(struct lcore_uring *u);
  * Returns:   0; MB_ERR_IO.
  */
 int lcore_uring_enable(struct lcore_uring *u);
+
+/* lcore_uring_workers_off keeps the kernel's workers of the calling thread off these cpus, whatever
+ * its own affinity, which they never had. Where no other cpu is left, or the kernel refuses (before
+ * 5.14), they run where they did before.
+ *
+ * Threads:   owner, after lcore_uring_enable.
+ */
+void lcore_uring_workers_off(struct lcore_uring *u, const cpu_set_t *cpus);
 
 /* As lcore_watch, lcore_unwatch. owned: close the fd with the watch. */
 int lcore_uring_watch(struct lcore_uring *u, int fd, bool owned, lcore_watch_fn *fn, void *ctx);

@@ -5,11 +5,16 @@
  *         and once plain; kernels without io_uring are a seccomp filter in a child. */
 #include "lcore_uring.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <seccomp.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -22,6 +27,7 @@
 #include "timebase.h"
 
 static struct lcore_uring u;
+static bool plain; /* the ring that is made */
 
 struct seen {
 	int cnt;
@@ -365,9 +371,101 @@ memory_is_there_before_anybody_touches_it(void **state)
 	munmap(mem, bytes);
 }
 
-/* ---- both kinds ------------------------------------------------------------------------------ */
+/* Looks at all of the kernel's workers that this thread has; they bear its number. Returns how
+ * many. */
+static int
+workers_on(cpu_set_t *ret_union)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *e;
+	char mine[32];
+	int cnt = 0;
 
-static bool plain;
+	assert_non_null(tasks);
+	snprintf(mine, sizeof(mine), "iou-wrk-%d\n", gettid());
+	CPU_ZERO(ret_union);
+	while ((e = readdir(tasks)) != NULL) {
+		char path[300], name[32] = "";
+		cpu_set_t set;
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/comm", e->d_name);
+		f = fopen(path, "r");
+		if (f == NULL) {
+			continue; /* "..", or it has ended */
+		}
+		if (fgets(name, sizeof(name), f) != NULL && strcmp(name, mine) == 0 &&
+		    sched_getaffinity(atoi(e->d_name), sizeof(set), &set) == 0) {
+			CPU_OR(ret_union, ret_union, &set);
+			cnt++;
+		}
+		fclose(f);
+	}
+	closedir(tasks);
+	return cnt;
+}
+
+/* On a thread of its own: workers and where they run are a thread's. */
+static void *
+workers_are_kept_off(void *ret_on)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *mem = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	cpu_set_t off, before, after;
+	int cnt = 0;
+
+	CPU_ZERO(&off);
+	CPU_SET(sched_getcpu(), &off);
+	sched_getaffinity(0, sizeof(before), &before);
+	if (mem == MAP_FAILED || lcore_uring_init(&u, plain) != MB_OK) {
+		return NULL;
+	}
+	if (lcore_uring_enable(&u) == MB_OK) {
+		lcore_uring_workers_off(&u, &off);
+		sched_getaffinity(0, sizeof(after), &after);
+		lcore_uring_populate(&u, mem, page);
+		for (int i = 0; i < 1000 && cnt == 0; i++) {
+			lcore_uring_wait(&u, NS_PER_MS);
+			cnt = workers_on(ret_on);
+		}
+		CPU_AND(&off, &off, (cpu_set_t *)ret_on);
+	}
+	lcore_uring_fini(&u);
+	munmap(mem, page);
+	return cnt > 0 && CPU_COUNT(&off) == 0 && CPU_EQUAL(&before, &after) ? ret_on : NULL;
+}
+
+/* Also where the thread itself may run on that cpu only: then its workers may be anywhere else. */
+static void
+the_kernels_workers_leave_a_cpu_alone(void **state)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *mem = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	cpu_set_t on, set, one;
+	pthread_t thread;
+	void *result;
+	int rc;
+
+	assert_ptr_not_equal(mem, MAP_FAILED);
+	rc = madvise(mem, page, MADV_POPULATE_WRITE);
+	munmap(mem, page);
+	assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
+	if (rc != 0 || CPU_COUNT(&set) < 2) { /* before Linux 5.14; nowhere to go */
+		skip();
+	}
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	for (int bound = 0; bound < 2; bound++) {
+		assert_int_equal(sched_setaffinity(0, sizeof(set), bound != 0 ? &one : &set), 0);
+		assert_int_equal(pthread_create(&thread, NULL, workers_are_kept_off, &on), 0);
+		assert_int_equal(sched_setaffinity(0, sizeof(set), &set), 0);
+		assert_int_equal(pthread_join(thread, &result), 0);
+		assert_non_null(result);
+		assert_true(CPU_COUNT(&on) > 0);
+	}
+}
+
+/* ---- both kinds ------------------------------------------------------------------------------ */
 
 static int
 open_ring(void **state)
@@ -407,6 +505,7 @@ main(void)
 		ON_A_RING(completions_come_to_who_asked),
 		ON_A_RING(many_requests_all_complete),
 		ON_A_RING(memory_is_there_before_anybody_touches_it),
+		cmocka_unit_test(the_kernels_workers_leave_a_cpu_alone),
 	};
 	int failed = cmocka_run_group_tests_name("as this kernel can", tests, NULL, NULL);
 
