@@ -2,8 +2,8 @@
 /* Goal:   what is sent to the socket arrives whole, with its sender's address, as often as the
  *         buffers go round, and what does not is counted; what it sends arrives; a datagram wakes
  *         the lcore that sleeps, each time; who answers one does not look for a second one first.
- *         One that listens at all addresses answers from the one it was asked at, whichever of thousands; who cannot be
- *         sent to does not slow down the others.
+ *         One that listens at all addresses answers from the one it was asked at, whichever of
+ *         thousands; who cannot be sent to does not slow down the others.
  * Method: a plain socket at the other end, on the loopback, and a real lcore with a tile that
  *         counts. Where there is no io_uring that test is skipped.
  */
