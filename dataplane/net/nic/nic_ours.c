@@ -7,10 +7,10 @@
  * the driver's socket stands a program that drops datagrams to our address and port, and passes on
  * the rest (our kernel's own, ARP, echo):
  *
- *   card ──► sockets of af_packet ──► this program ──► the kernel's IP
+ *   card ──► af_packet's sockets ──► this program ──► the kernel's IP
  *
- * It is there for as long as its descriptor is open (a link of BPF's at the ingress, tcx), so a node
- * that is killed leaves nothing behind. Kernels before 6.6, and users without CAP_NET_ADMIN and
+ * It is there for as long as its descriptor is open (a link of BPF's at the ingress, tcx), so a
+ * node that is killed leaves nothing behind. Kernels before 6.6, and users without CAP_NET_ADMIN and
  * CAP_BPF, do without: where the address is ours alone only time depends on it.
  *
  * Rejected: an address of our own on the card, which the kernel would not take for its own: many
