@@ -10,8 +10,8 @@
  *   card ──► af_packet's sockets ──► this program ──► the kernel's IP
  *
  * It is there for as long as its descriptor is open (a link of BPF's at the ingress, tcx), so a
- * node that is killed leaves nothing behind. Kernels before 6.6, and users without CAP_NET_ADMIN and
- * CAP_BPF, do without: where the address is ours alone only time depends on it.
+ * node that is killed leaves nothing behind. Kernels before 6.6, and users without CAP_NET_ADMIN
+ * and CAP_BPF, do without: where the address is ours alone only time depends on it.
  *
  * Rejected: an address of our own on the card, which the kernel would not take for its own: many
  * networks of virtual machines let pass only frames from the card's. A filter of tc or nftables: it
