@@ -395,8 +395,7 @@ workers_on(cpu_set_t *ret_union)
 			continue; /* "..", or it has ended */
 		}
 		if (fgets(name, sizeof(name), f) != NULL && strcmp(name, mine) == 0 &&
-		    sched_getaffinity((pid_t)strtoll(e->d_name, NULL, 10), sizeof(set), &set) ==
-			    0) {
+		    sched_getaffinity((int)strtol(e->d_name, NULL, 10), sizeof(set), &set) == 0) {
 			CPU_OR(ret_union, ret_union, &set);
 			cnt++;
 		}
