@@ -9,7 +9,7 @@
  *
  *	card ──► sockets of af_packet ──► this program ──► the kernel's IP
  *
- * It is there for as long as its descriptor is open (a link of BPF's at the ingress, tcx), so a node
+ * It is there for as long as its descriptor is open (a link of BPF's at the ingress, tcx): a node
  * that is killed leaves nothing behind. Kernels before 6.6, and users without CAP_NET_ADMIN and
  * CAP_BPF, do without: where the address is ours alone only time depends on it.
  *
