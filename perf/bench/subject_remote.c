@@ -4,7 +4,6 @@
 #include <microburst/client.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cable.h"
@@ -20,8 +19,7 @@
 #define MANY 128
 #define KEYS 1024
 
-#define OPEN_TRY_CNT 100
-#define SMOKE_BYTES  (1U << 20) /* of values then, at most */
+#define SMOKE_BYTES (1U << 20) /* of values then, at most */
 
 struct remote_caller {
 	struct mb_client *client;
@@ -111,19 +109,6 @@ static const struct way by_af_xdp = { BY_NIC("af_xdp") };
 static const struct way by_kernel_af_packet = { BY_KERNEL("af_packet") };
 static const struct way by_kernel_af_xdp = { BY_KERNEL("af_xdp") };
 
-/* The kernel gives a queue of af_xdp back a little after its socket was closed. */
-static int
-client_open(struct mb_client **ret, const char *where)
-{
-	struct timespec nap = { .tv_nsec = 10 * NS_PER_MS };
-	int err;
-
-	for (int i = 0; (err = mb_client_open(ret, where)) == MB_ERR_IO && i < OPEN_TRY_CNT; i++) {
-		nanosleep(&nap, NULL);
-	}
-	return err;
-}
-
 static int
 there(void)
 {
@@ -153,7 +138,7 @@ remote_enter(struct env *env, const struct bench *bench, const struct way *way,
 	if (err == 0 && way->cable) {
 		err = cable_enter(CABLE_HERE);
 	}
-	err = err == 0 ? client_open(&c->client, way->where != NULL ? where : way->text) : err;
+	err = err == 0 ? mb_client_open(&c->client, way->where != NULL ? where : way->text) : err;
 	if (way->cable) {
 		cable_leave();
 	}

@@ -951,6 +951,22 @@ class AfXdp(OverNic):
     NIC, ADDRESS = 'net_af_xdp0,iface=eth0', V6
     test_an_interface_that_is_down = AfPacket.test_an_interface_that_is_down
 
+    def test_a_queue_that_was_left_just_now(self):
+        """The kernel still has it then. Nobody need hear of that, nor of what libraries say."""
+        where = f'dpdk://{self.where}?nic=net_af_xdp0,iface=eth0&at=[{hosts.NET6}9]'
+        done = subprocess.run(self.net.within(2, TWICE, where, where), capture_output=True,
+                              timeout=COMMAND_S, check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, b'twice\n'), done.stderr)
+        for said in done.stderr.decode(), self.node.said():
+            self.assertNotRegex(said, 'lib(bpf|xdp)|xsk|not started')
+
+    def test_a_queue_that_another_has(self):
+        """Is refused, and whoever has it does not notice."""
+        with self.assertRaisesRegex(RuntimeError, 'somebody has this queue of eth0 already'):
+            Node(MICROBURST, '--set', f'net.listen=udp://{self.where}', '--set',
+                 f'net.nic={self.NIC}', within=self.net.within(1))
+        self.assertEqual(self.ok('call', 'increment', '1').strip(), b'2')
+
 
 if __name__ == '__main__':
     unittest.main(argv=sys.argv[:1] + sys.argv[8:], verbosity=2)

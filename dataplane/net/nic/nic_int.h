@@ -6,7 +6,9 @@
  *	nic_packet.c the ring that the driver of af_packet has
  *	nic_group.c  the groups of IPv6 that it hears
  *	nic_ours.c   what comes for us kept from the kernel's IP
+ *	nic_count.c  what it and its sockets count
  *	nic.c        a queue each way, as a net tile uses it
+ *	nic_xdp.c    the driver of af_xdp as it starts: who hears what it prints
  *	nic_gate.c   when there may be no burst
  */
 #ifndef MB_NIC_INT_H
@@ -15,6 +17,7 @@
 #include <net/if.h>
 #include <rte_dev.h>
 #include <rte_mempool.h>
+#include <stdarg.h>
 
 #include "host.h"
 #include "nic.h"
@@ -61,6 +64,12 @@ int nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg
 		  struct topo_why *why);
 void nic_port_close(struct nic_port *p);
 
+/* nic_port_init makes a port that is not open. nic_port_try is nic_port_open; but MB_ERR_BUSY: the
+ * queues of af_xdp are not to be had, or not yet. */
+void nic_port_init(struct nic_port *p, const struct nic_cfg *cfg);
+int nic_port_try(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc,
+		 struct topo_why *why);
+
 /* nic_args_check refuses arguments of a virtual device that its driver would not see, and a tap
  * that somebody else has. Returns: 0; MB_ERR_CONFIG. */
 int nic_args_check(const char *device, struct topo_why *why);
@@ -74,6 +83,22 @@ void nic_port_leave(const struct nic_port *p);
  * all sockets of af_packet on iface have them, for as long as the descriptor is open.
  * Returns: the descriptor; -1: this kernel or this user cannot. */
 int nic_ours_drop(const char *iface, const struct nic_cfg *cfg);
+
+/* nic_xdp_hush sends what af_xdp's libraries print to the log, for DEBUG, and its driver's words
+ * nowhere, until nic_xdp_heard: then all is as it was.
+ * Threads: one at a time. */
+#define NIC_XDP_LIBS 2
+typedef int print_fn_xdp(int level, const char *fmt, va_list args);
+struct nic_xdp_hush {
+	print_fn_xdp *print[NIC_XDP_LIBS]; /* what was set; NULL: not there */
+	int type, level;                   /* the driver's; -1: none */
+};
+bool nic_xdp_is(const char *device);
+void nic_xdp_hush(struct nic_xdp_hush *h);
+void nic_xdp_heard(const struct nic_xdp_hush *h);
+/* nic_xdp_open is nic_port_open of a device of af_xdp. */
+int nic_xdp_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc,
+		 struct topo_why *why);
 
 /* nic_port_gate has the bursts of a port that needs it go through the gate, from the first on: its
  * owner asks p->gated. Returns: 0; MB_ERR_NOT_SUPPORTED. */

@@ -22,7 +22,6 @@
  * driver does, and the tiles hand on what is not theirs (nic.c).
  */
 #include <errno.h>
-#include <linux/if_packet.h>
 #include <linux/if_xdp.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -405,13 +404,18 @@ port_start(struct nic_port *p, struct host_cfg *hc, struct topo_why *why)
 	if (rc == 0) {
 		rc = rte_eth_macaddr_get(p->id, &mac);
 	}
-	if (rc == -EINVAL && iface_mtu(p) > RTE_ETHER_MTU &&
-	    strncmp(p->device, "net_af_xdp", strlen("net_af_xdp")) == 0) {
+	if (rc == -EINVAL && nic_xdp_is(p->device) && iface_mtu(p) > RTE_ETHER_MTU) {
 		return topo_why_set(why, MB_ERR_CONFIG,
 				    "net.nic = %s: not started: the MTU of %s is %u, and XDP takes "
 				    "no packets that are longer than a page: ip link set dev %s "
 				    "mtu 1500",
 				    p->device, p->iface, iface_mtu(p), p->iface);
+	}
+	if (rc == -EINVAL && nic_xdp_is(p->device)) {
+		return topo_why_set(why, MB_ERR_BUSY,
+				    "net.nic = %s: not started: the kernel gives this user no "
+				    "queue of %s (`microburst doctor`)",
+				    p->device, p->iface);
 	}
 	if (rc != 0) {
 		return refused(why, p, "not started", rc);
@@ -517,17 +521,23 @@ port_text(struct nic_port *p, const char *driver, const struct host_cfg *hc)
 		 p->ours_fd >= 0 ? ", kept from the kernel's IP" : "");
 }
 
+void
+nic_port_init(struct nic_port *p, const struct nic_cfg *cfg)
+{
+	*p = (struct nic_port){ .id = RTE_MAX_ETHPORTS, .queue_cnt = cfg->queue_cnt };
+	p->ask_fd = p->group_fd = p->ours_fd = -1;
+	memset(p->fd, -1, sizeof(p->fd));
+}
+
 int
-nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc,
-	      struct topo_why *why)
+nic_port_try(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc,
+	     struct topo_why *why)
 {
 	uint8_t before[FD_MAX / 8];
 	struct rte_eth_dev_info info;
 	int err;
 
-	*p = (struct nic_port){ .id = RTE_MAX_ETHPORTS, .queue_cnt = cfg->queue_cnt };
-	p->ask_fd = p->group_fd = p->ours_fd = -1;
-	memset(p->fd, -1, sizeof(p->fd));
+	nic_port_init(p, cfg);
 	sockets_look(before);
 	err = port_device(p, cfg, why);
 	if (err == 0 && rte_eth_dev_info_get(p->id, &info) != 0) {
@@ -566,6 +576,15 @@ nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc
 }
 
 int
+nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc,
+	      struct topo_why *why)
+{
+	nic_port_init(p, cfg);
+	return nic_xdp_is(cfg->device) ? nic_xdp_open(p, cfg, hc, why)
+				       : nic_port_try(p, cfg, hc, why);
+}
+
+int
 nic_port_gate(struct nic_port *p, const struct nic_cfg *cfg, struct topo_why *why)
 {
 	if (strncmp(p->device, "net_memif", strlen("net_memif")) != 0) {
@@ -600,6 +619,12 @@ sockets_close(const struct nic_port *p)
 void
 nic_port_close(struct nic_port *p)
 {
+	struct nic_xdp_hush hush;
+	bool xdp = nic_xdp_is(p->device);
+
+	if (xdp) {
+		nic_xdp_hush(&hush);
+	}
 	if (p->gated) {
 		nic_gate_remove(&p->gate);
 	}
@@ -629,6 +654,9 @@ nic_port_close(struct nic_port *p)
 	}
 	rte_mempool_free(p->pool);
 	rte_mempool_free(p->from_pool);
+	if (xdp) {
+		nic_xdp_heard(&hush);
+	}
 }
 
 bool
@@ -643,44 +671,4 @@ nic_port_up(const struct nic_port *p)
 	memcpy(ask.ifr_name, p->iface, sizeof(p->iface));
 	return p->ask_fd < 0 || ioctl(p->ask_fd, SIOCGIFFLAGS, &ask) != 0 ||
 	       (ask.ifr_flags & IFF_RUNNING) != 0;
-}
-
-void
-nic_port_missed(const struct nic_port *p, uint32_t queue, uint64_t *sum)
-{
-	struct tpacket_stats_v3 packet = { 0 };
-	struct xdp_statistics xdp = { 0 };
-	socklen_t len = sizeof(packet);
-
-	if (p->interrupt || p->fd[queue] < 0) {
-		return;
-	}
-	if (getsockopt(p->fd[queue], SOL_PACKET, PACKET_STATISTICS, &packet, &len) == 0) {
-		*sum += packet.tp_drops; /* asking sets it to 0 */
-		return;
-	}
-	len = sizeof(xdp);
-	if (getsockopt(p->fd[queue], SOL_XDP, XDP_STATISTICS, &xdp, &len) == 0) {
-		*sum = xdp.rx_ring_full; /* the driver tells of the rest (imissed) */
-	}
-}
-
-void
-nic_port_counters(const struct nic_port *p, nic_counter_fn *fn, void *ctx)
-{
-	int cnt = rte_eth_xstats_get(p->id, NULL, 0);
-	struct rte_eth_xstat_name *name = calloc((size_t)MAX(cnt, 1), sizeof(*name));
-	struct rte_eth_xstat *value = calloc((size_t)MAX(cnt, 1), sizeof(*value));
-
-	if (name != NULL && value != NULL && cnt > 0 &&
-	    rte_eth_xstats_get_names(p->id, name, (unsigned)cnt) == cnt &&
-	    rte_eth_xstats_get(p->id, value, (unsigned)cnt) == cnt) {
-		for (int i = 0; i < cnt; i++) {
-			if (value[i].value != 0 && value[i].id < (uint64_t)cnt) {
-				fn(ctx, name[value[i].id].name, value[i].value);
-			}
-		}
-	}
-	free(name);
-	free(value);
 }
