@@ -163,6 +163,12 @@ remote_future_start(struct mb_client *c, const struct mb_call_options *opt, uint
 	return err;
 }
 
+uint64_t
+remote_wall_ns(const struct mb_client *c)
+{
+	return c->remote->wall_ns;
+}
+
 bool
 remote_taken(const struct mb_client *c, uint64_t call)
 {

@@ -143,7 +143,8 @@ int mb_call_cancel(struct mb_client *c, uint64_t call);
  *          MB_ERR_NO_MEMORY, MB_ERR_NO_NODE. */
 int mb_client_send(struct mb_client *c, uint64_t call, const void *bytes, size_t len);
 
-/* mb_request_id makes a request id: new everywhere, and good for as long as results are kept. */
+/* mb_request_id makes a request id: new everywhere, and good for as long as results are kept; by
+ * the node's time, whatever clocks say. */
 uint64_t mb_request_id(struct mb_client *c);
 
 /* mb_future_start asks for the answer of the call that was started with a request id, here or
