@@ -66,8 +66,9 @@ enum rpc_op {
 	RPC_KEYS, /* payload: a prefix. Answer: items */
 	/* payload: items: JSON, then files that go with it. Answer: JSON, of an error too */
 	RPC_ADMIN,
-	/* nothing. Answer: n, the node's number; payload: u64, its time, in ms since 1970, by which
-	 * it judges request ids; its tiles (ways.h) */
+	/* nothing. Answer: n, the node's number; payload: u64, its time in ms since 1970, by which
+	 * it judges request ids; u64, its clock of the day in us, by which keys end; its tiles
+	 * (ways.h) */
 	RPC_HELLO,
 	RPC_FUTURE, /* n: a request id. Answer: that request's results, when they are there */
 	RPC_OP_CNT,

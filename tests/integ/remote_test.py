@@ -220,6 +220,15 @@ class Remote(unittest.TestCase):
                     self.assertEqual((done.returncode, done.stderr), (0, b''), (seconds, where))
                     said = done.stdout
                 self.assertEqual(said.strip(), b'2')
+            # A key ends by the node's clock.
+            here = (MICROBURST, '--connect', f'udp://127.0.0.1:{self.node.port}')
+            self.ok('set', 'ends', '1')
+            subprocess.run([*here, 'expire', 'ends', '1h' if seconds[0] == '-' else '1s'], env=env,
+                           timeout=COMMAND_S, check=True)
+            if seconds[0] == '-':
+                self.assertEqual(self.ok('get', 'ends'), '1')
+            else:
+                until(lambda: self.remote('get', 'ends')[0] == 1, COMMAND_S, 'the end of a key')
 
     def test_many(self):
         """Many keys at once: a remote client, one whose datagrams come twice, and a local one."""

@@ -16,7 +16,7 @@ clock_gettime(clockid_t id, struct timespec *t)
 	const char *by = getenv("MB_SKEW_S");
 
 	if (rc == 0 && id == CLOCK_REALTIME && by != NULL) {
-		t->tv_sec += atol(by);
+		t->tv_sec += strtoll(by, NULL, 10);
 	}
 	return (int)rc;
 }

@@ -311,6 +311,9 @@ int mb_client_set_keep(struct mb_client *c, const char *key, size_t key_len, con
 		       size_t len);
 int mb_client_expires(struct mb_client *c, const char *key, size_t key_len, int64_t *ret_at_us);
 
+/* mb_client_now_us is the node's clock of the day, by which keys end: microseconds since 1970. */
+int64_t mb_client_now_us(struct mb_client *c);
+
 /* mb_client_expire lets a key end at a time, in microseconds since 1970; 0: it does not end any
  * more. A later mb_client_set takes the end back, too, and so does the removal of a collection's
  * last item. MB_ERR_NOT_FOUND when there is no such key. */
