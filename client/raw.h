@@ -22,6 +22,9 @@ int client_raw_call(struct mb_client *c, const char *name, struct slice list,
  * mb_reply_free. */
 struct slice client_raw_bytes(const struct mb_reply *reply);
 
+/* client_raw_ms is the node's time, by which request ids are judged: milliseconds since 1970. */
+uint64_t client_raw_ms(struct mb_client *c);
+
 /* client_raw_idle tells that nothing has come: mb_call_poll would say the same, and cost more. */
 bool client_raw_idle(struct mb_client *c);
 

@@ -370,6 +370,8 @@ static void
 hello_end(struct lane *l, const struct rpc_reply *reply)
 {
 	struct remote *r = l->r;
+	struct rbuf told = rbuf_of(reply->payload);
+	uint64_t wall_ns, day_us;
 
 	l->hello.err = l->hello.err != 0 ? l->hello.err : reply->err;
 	if (l->hello.err != 0 || (l->idx > 0 && reply->n != r->node)) {
@@ -379,7 +381,13 @@ hello_end(struct lane *l, const struct rpc_reply *reply)
 	} else {
 		r->node = reply->n;
 		r->again_ns = 0;
-		if (ways_read(reply->payload, &r->ways) == 0) {
+		wall_ns = rbuf_u64(&told) * NS_PER_MS - now();
+		day_us = rbuf_u64(&told) - now() / NS_PER_US;
+		if (!told.bad) {
+			r->wall_ns = wall_ns;
+			r->day_us = day_us;
+		}
+		if (ways_read(slice_of(told.p, told.len), &r->ways) == 0) {
 			lanes_make(r);
 		}
 	}

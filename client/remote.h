@@ -54,6 +54,12 @@ int remote_dag_start(struct mb_client *c, const char *name, const struct mb_dag_
 /* opt->request_id says whose. */
 int remote_future_start(struct mb_client *c, const struct mb_call_options *opt, uint64_t *ret_call);
 
+/* remote_wall_ns: as domain_welcome.wall_ns, of a node that is elsewhere. */
+uint64_t remote_wall_ns(const struct mb_client *c);
+
+/* remote_day_us is the clock of the day of a node that is elsewhere. */
+uint64_t remote_day_us(const struct mb_client *c);
+
 /* remote_taken tells whether the node has an open call. */
 bool remote_taken(const struct mb_client *c, uint64_t call);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "remote_int.h"
+#include "timebase.h"
 #include "value.h"
 
 static int
@@ -161,6 +162,18 @@ remote_future_start(struct mb_client *c, const struct mb_call_options *opt, uint
 		*ret_call = call_go(c, op);
 	}
 	return err;
+}
+
+uint64_t
+remote_wall_ns(const struct mb_client *c)
+{
+	return c->remote->wall_ns;
+}
+
+uint64_t
+remote_day_us(const struct mb_client *c)
+{
+	return c->remote->day_us + timebase_now_ns(timebase_real()) / NS_PER_US;
 }
 
 bool

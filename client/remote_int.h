@@ -56,8 +56,10 @@ struct remote {
 	struct remote_op cancel;
 	struct seal seal; /* of the keys in MICROBURST_KEYS */
 	uint64_t seed;
-	uint32_t home; /* random: which tile has its calls */
-	int64_t node;  /* its number */
+	uint32_t home;    /* random: which tile has its calls */
+	int64_t node;     /* its number */
+	uint64_t wall_ns; /* remote_wall_ns */
+	uint64_t day_us;  /* what its clock of the day is ahead of our monotonic one */
 	struct ways ways;
 	uint64_t again_ns; /* its tiles are to be asked for; 0: they are known */
 	uint32_t lane_cnt; /* made so far */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* request - calls with a request id: run once, however often they are started */
-#include <time.h>
-
 #include "impl.h"
+#include "raw.h"
 #include "remote.h"
 #include "timebase.h"
 
@@ -20,14 +19,17 @@ client_request(struct mb_client *c, struct desc *d, uint64_t id)
 }
 
 uint64_t
+client_raw_ms(struct mb_client *c)
+{
+	uint64_t wall_ns = c->remote != NULL ? remote_wall_ns(c) : c->d->welcome.wall_ns;
+
+	return (wall_ns + timebase_now_ns(timebase_real())) / NS_PER_MS;
+}
+
+uint64_t
 mb_request_id(struct mb_client *c)
 {
-	struct timespec wall;
-
-	clock_gettime(CLOCK_REALTIME, &wall);
-	return request_id_make((uint64_t)wall.tv_sec * 1000 +
-				       (uint64_t)wall.tv_nsec / (uint64_t)NS_PER_MS,
-			       rng_u64(&c->rng));
+	return request_id_make(client_raw_ms(c), rng_u64(&c->rng));
 }
 
 int

@@ -420,6 +420,12 @@ mb_client_incr(struct mb_client *c, const char *key, size_t key_len, int64_t n, 
 	return err;
 }
 
+int64_t
+mb_client_now_us(struct mb_client *c)
+{
+	return (int64_t)(c->remote != NULL ? remote_day_us(c) : timebase_wall_us(timebase_real()));
+}
+
 int
 mb_client_expire(struct mb_client *c, const char *key, size_t key_len, int64_t at_us)
 {

@@ -270,6 +270,7 @@ node_ctl_config(struct node *n, const char *executor_path, const char *sandbox,
 		.socket_path = n->socket,
 		.sandbox = sandbox,
 		.node_id = n->id,
+		.wall_ns = n->wall_ns,
 	};
 	for (uint32_t i = 0; i < n->topo->lcore_cnt; i++) {
 		cpu_set_add(cfg->cpu_daemon, n->topo->lcore[i].cpu);
@@ -356,6 +357,7 @@ node_sched(struct node *n)
 	struct sched_tile_cfg cfg = {
 		.queue_max = n->params.sched_queue_max,
 		.seed = n->id,
+		.wall_ns = n->wall_ns,
 		.result_ttl_ns = n->params.sched_result_ttl,
 		.lease_ns = n->params.executor_lease,
 		.slab = n->region.rw + n->region.at.slab + part * CACHE_TILE_CNT_MAX,
@@ -538,6 +540,8 @@ node_create(struct node **ret, const struct params *p, const char *executor_path
 	if (getentropy(&n->id, sizeof(n->id)) != 0) {
 		n->id = timebase_now_ns(timebase_real()) ^ (uint64_t)getpid() << 32;
 	}
+	n->wall_ns =
+		timebase_wall_us(timebase_real()) * NS_PER_US - timebase_now_ns(timebase_real());
 	rng_init(&n->rng, n->id);
 	err = node_check(p, other == NULL, why);
 	if (err == 0) {

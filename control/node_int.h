@@ -31,6 +31,7 @@ struct node {
 	char socket[NODE_PATH_BYTES];
 	char runtime_dir[EAL_PATH_BYTES_MAX];
 	uint64_t id;
+	uint64_t wall_ns; /* as of sched_requests_set: this node's time does not jump */
 	struct rng rng;
 	/* memory */
 	int region_fd, hints_fd, cache_fd;

@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "argval.h"
 #include "cli.h"
@@ -386,10 +385,7 @@ expire_run(struct cli *cli)
 		return code;
 	}
 	if (strcmp(cli->arg[1], "never") != 0) {
-		struct timespec now;
-
-		clock_gettime(CLOCK_REALTIME, &now);
-		at_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 + (int64_t)(ns / 1000);
+		at_us = mb_client_now_us(cli->client) + (int64_t)(ns / 1000);
 	}
 	err = mb_client_expire(cli->client, cli->arg[0], 0, at_us);
 	if (err != MB_OK) {

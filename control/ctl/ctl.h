@@ -158,6 +158,7 @@ struct ctl_config {
 	const char *socket_path;
 	const char *sandbox; /* "full", "none" */
 	uint64_t node_id;
+	uint64_t wall_ns; /* as of sched_requests_set */
 };
 
 struct ctl {

@@ -189,6 +189,7 @@ ctl_welcome(struct ctl *c, struct ctl_conn *conn, struct proc *p)
 		.spin_ns = p->is_executor ? c->cfg.executor_spin_ns : c->cfg.client_spin_ns,
 		.cpu = p->is_executor ? c->exec[p->idx].cpu : -1,
 		.node_id = c->cfg.node_id,
+		.wall_ns = c->cfg.wall_ns,
 	};
 	struct domain_msg m = { .kind = DOMAIN_WELCOME, .text_len = sizeof(w) };
 	int fd[] = { p->region_fd, c->region_fd, c->hints_fd, c->cache_fd };

@@ -248,10 +248,13 @@ door_on_reply(struct door *d, struct mb_reply *reply)
 static void
 door_hello(struct door *d, struct flow_ref ref)
 {
-	uint8_t p[WAYS_BYTES_MAX];
+	uint8_t p[2 * sizeof(uint64_t) + WAYS_BYTES_MAX];
 	struct rpc_reply r = { .n = (int64_t)d->cfg.node_id };
+	struct wbuf w = wbuf_init(p, 2 * sizeof(uint64_t));
 
-	r.payload = slice_of(p, ways_write(p, d->cfg.ways));
+	wbuf_u64(&w, client_raw_ms(d->client));
+	wbuf_u64(&w, timebase_wall_us(timebase_real()));
+	r.payload = slice_of(p, w.len + ways_write(p + w.len, d->cfg.ways));
 	door_reply(d, ref, &r);
 }
 

@@ -24,7 +24,7 @@
 #include "sched_int.h"
 #include "timebase.h"
 
-#define AHEAD_MS_MAX  60000 /* of an id's time: clocks differ; more is no time */
+#define AHEAD_MS_MAX  60000 /* of an id's time, which is told some time ago; more is no time */
 #define SEQ_IDX_BITS  13    /* a call's sequence number says which record it is of */
 /* It may not have begun when it is to be stopped: said again until it has ended. */
 #define STOP_AGAIN_NS (20 * NS_PER_MS)

@@ -120,7 +120,6 @@ sched_tile_init(struct sched_tile *t, struct placement *placement, struct hints 
 				 .drop = sched_tile_drop,
 				 .alive = sched_tile_alive,
 				 .ctx = t };
-	struct timespec wall;
 	int err = payload_create(&t->pool, PROC_DAEMON, 1, cfg->slab, cfg->slab_bytes,
 				 cfg->slab_off, NULL);
 
@@ -130,11 +129,8 @@ sched_tile_init(struct sched_tile *t, struct placement *placement, struct hints 
 	if (err == 0) {
 		sched_log_set(t->core, &t->log);
 		sched_lease_set(t->core, cfg->lease_ns);
-		clock_gettime(CLOCK_REALTIME, &wall);
-		sched_requests_set(t->core,
-				   (uint64_t)wall.tv_sec * NS_PER_S + (uint64_t)wall.tv_nsec -
-					   timebase_now_ns(t->tb),
-				   timebase_now_ns(t->tb), cfg->result_ttl_ns);
+		sched_requests_set(t->core, cfg->wall_ns, timebase_now_ns(t->tb),
+				   cfg->result_ttl_ns);
 	}
 	return err;
 }

@@ -13,6 +13,7 @@
 struct sched_tile_cfg {
 	uint32_t queue_max;
 	uint64_t seed;
+	uint64_t wall_ns; /* as of sched_requests_set */
 	uint64_t result_ttl_ns;
 	uint64_t lease_ns;
 	uint8_t *slab; /* for copies: a part of the daemon's slab */

@@ -66,7 +66,10 @@ enum rpc_op {
 	RPC_KEYS, /* payload: a prefix. Answer: items */
 	/* payload: items: JSON, then files that go with it. Answer: JSON, of an error too */
 	RPC_ADMIN,
-	RPC_HELLO,  /* nothing. Answer: n, the node's number; payload: its tiles (ways.h) */
+	/* nothing. Answer: n, the node's number; payload: u64, its time in ms since 1970, by which
+	 * it judges request ids; u64, its clock of the day in us, by which keys end; its tiles
+	 * (ways.h) */
+	RPC_HELLO,
 	RPC_FUTURE, /* n: a request id. Answer: that request's results, when they are there */
 	RPC_OP_CNT,
 };

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: Apache-2.0
-"""remote_test.py MICROBURST SOURCE MANY LANES
+"""remote_test.py MICROBURST SOURCE MANY LANES SKEW
 
 Goal:   a client that reaches the node over UDP can do what a local one can, over a network that
         loses, doubles and reorders too; no call is lost and none runs twice; whatever else arrives
@@ -27,7 +27,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 import hosts  # noqa: E402
 from node import until  # noqa: E402
 
-MICROBURST, SOURCE, MANY, LANES = sys.argv[1:5]
+MICROBURST, SOURCE, MANY, LANES, SKEW = sys.argv[1:6]
 START_S, COMMAND_S = 60, 60
 SEED = int(os.environ.get('MB_TEST_SEED', '1'))
 
@@ -205,6 +205,30 @@ class Remote(unittest.TestCase):
             said = self.remote(*words)
             self.assertEqual(said, self.node.local(*words))
             self.assertEqual(said[:2], (1, ''))
+
+    def test_clocks_that_differ(self):
+        """A call with a request id is judged by one clock, that of the node when it was started:
+        not by its caller's, and not by what the clock was set to since."""
+        for seconds in '-7200', '7200':
+            env = {**os.environ, 'LD_PRELOAD': SKEW, 'MB_SKEW_S': seconds}
+            for where in (('--connect', f'udp://127.0.0.1:{self.node.port}'),
+                          ('--socket', self.node.socket)):
+                said = b'1'
+                for words in ('call', '--future', 'increment'), ('future',):
+                    done = subprocess.run([MICROBURST, *where, *words, said.strip()], env=env,
+                                          capture_output=True, timeout=COMMAND_S, check=False)
+                    self.assertEqual((done.returncode, done.stderr), (0, b''), (seconds, where))
+                    said = done.stdout
+                self.assertEqual(said.strip(), b'2')
+            # A key ends by the node's clock.
+            here = (MICROBURST, '--connect', f'udp://127.0.0.1:{self.node.port}')
+            self.ok('set', 'ends', '1')
+            subprocess.run([*here, 'expire', 'ends', '1h' if seconds[0] == '-' else '1s'], env=env,
+                           timeout=COMMAND_S, check=True)
+            if seconds[0] == '-':
+                self.assertEqual(self.ok('get', 'ends'), '1')
+            else:
+                until(lambda: self.remote('get', 'ends')[0] == 1, COMMAND_S, 'the end of a key')
 
     def test_many(self):
         """Many keys at once: a remote client, one whose datagrams come twice, and a local one."""
@@ -829,4 +853,4 @@ class Tiles(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    unittest.main(argv=sys.argv[:1] + sys.argv[5:], verbosity=2)
+    unittest.main(argv=sys.argv[:1] + sys.argv[6:], verbosity=2)

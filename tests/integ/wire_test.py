@@ -14,6 +14,7 @@ import random
 import socket
 import struct
 import sys
+import time
 import unittest
 
 MICROBURST = sys.argv[1]
@@ -157,9 +158,11 @@ class Wire(unittest.TestCase):
     def test_requests(self):
         client = self.client()
         client.greet()
-        err, node, ways = client.ask(RPC_HELLO)
-        self.assertEqual((err, struct.unpack('<IIHH', ways)[1:]),
-                         (0, (2, self.port, self.port + 1)))
+        err, node, told = client.ask(RPC_HELLO)
+        ms, us, _, *ways = struct.unpack('<QQIIHH', told)
+        self.assertEqual((err, ways), (0, [2, self.port, self.port + 1]))
+        for seconds in ms / 1e3, us / 1e6:
+            self.assertAlmostEqual(seconds, time.time(), delta=COMMAND_S)
         self.assertNotEqual(node, 0)
         self.assertEqual(client.ask(LOOK, b'not there')[0], NOT_FOUND)
         err, _, envelope = client.ask(LOOK, b'there')

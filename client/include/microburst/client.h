@@ -143,7 +143,8 @@ int mb_call_cancel(struct mb_client *c, uint64_t call);
  *          MB_ERR_NO_MEMORY, MB_ERR_NO_NODE. */
 int mb_client_send(struct mb_client *c, uint64_t call, const void *bytes, size_t len);
 
-/* mb_request_id makes a request id: new everywhere, and good for as long as results are kept. */
+/* mb_request_id makes a request id: new everywhere, and good for as long as results are kept; by
+ * the node's time, whatever clocks say. */
 uint64_t mb_request_id(struct mb_client *c);
 
 /* mb_future_start asks for the answer of the call that was started with a request id, here or
@@ -309,6 +310,9 @@ int mb_client_put_merged(struct mb_client *c, const char *key, size_t key_len, c
 int mb_client_set_keep(struct mb_client *c, const char *key, size_t key_len, const void *p,
 		       size_t len);
 int mb_client_expires(struct mb_client *c, const char *key, size_t key_len, int64_t *ret_at_us);
+
+/* mb_client_now_us is the node's clock of the day, by which keys end: microseconds since 1970. */
+int64_t mb_client_now_us(struct mb_client *c);
 
 /* mb_client_expire lets a key end at a time, in microseconds since 1970; 0: it does not end any
  * more. A later mb_client_set takes the end back, too, and so does the removal of a collection's

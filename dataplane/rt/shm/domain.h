@@ -36,7 +36,7 @@
 #include "returns.h"
 #include "slice.h"
 
-#define DOMAIN_PROTO     1
+#define DOMAIN_PROTO     2
 #define DOMAIN_MAGIC     UINT32_C(0x4d42444d)
 #define DOMAIN_TEXT_MAX  (64u << 10)
 #define DOMAIN_FD_MAX    24 /* in one message */
@@ -95,6 +95,7 @@ struct domain_welcome {
 	uint8_t cpu_daemon[CPU_CNT_MAX / 8];
 	uint8_t cpu_exec[CPU_CNT_MAX / 8]; /* cpus that executors use: a client does not spin */
 	uint64_t node_id;
+	uint64_t wall_ns; /* when the monotonic clock was 0, by the node's: for request ids */
 };
 
 /* domain_sock_send / domain_sock_recv move one message with its text and fds.

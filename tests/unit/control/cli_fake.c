@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <microburst/client.h>
@@ -407,6 +408,13 @@ int
 mb_client_set_keep(struct mb_client *c, const char *key, size_t key_len, const void *p, size_t len)
 {
 	return mb_client_set(c, key, key_len, p, len);
+}
+
+int64_t
+mb_client_now_us(struct mb_client *c)
+{
+	(void)c;
+	return (int64_t)time(NULL) * 1000000;
 }
 
 int
