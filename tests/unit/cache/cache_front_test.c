@@ -135,7 +135,7 @@ what_comes_between(void **state)
 		double score;
 		bool harmless;
 	} between[] = {
-		{ WSET_ZADD, "x", 9, true },   { WSET_ZADD, "x", 1.5, true },
+		{ WSET_ZADD, "x", 9, true },   { WSET_ZADD, "x", 2.5, true },
 		{ WSET_ZADD, "x", 1, false },  { WSET_ZADD, "x", -1, false },
 		{ WSET_ZADD, "f", 9, true },   { WSET_ZADD, "f", 0, false },
 		{ WSET_ZADD, "b", 9, false },  { WSET_ZREM, "e", 0, true },
