@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   who waits for what is lent to others asks again when some of it is back, one for each, and
- *         all after a pause; not before.
+/* Goal:   who waits for what is lent to others asks again when some of it is back, one for each,
+ *         and all after a pause; not before.
  * Method: a gate of which only the connections and the clock are used. */
 #include "gate_int.h"
 
