@@ -21,6 +21,7 @@
 #ifndef MB_GATE_FRONT_H
 #define MB_GATE_FRONT_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -32,6 +33,7 @@
 #define GATE_FRONT_MEMBERS 2048 /* of a million: 150 ms to look, 10 us each (GATE_ZSET_FEW) */
 #define GATE_FRONT_BYTES   (64u << 10)
 #define GATE_FRONT_LATE_NS 10000000u /* who looks and does not go on holds up nobody */
+static_assert(GATE_FRONT_BYTES <= 1u << 16, "where a member begins fits 16 bits");
 
 struct gate_front {
 	uint64_t hash, version; /* version 0: nothing is here */
