@@ -94,6 +94,9 @@ act_make(struct kvs_acts *list, uint32_t i, struct slice stored, struct wbuf *ou
 		return MB_ERR_INVALID;
 	}
 	if (!act_wanted(acts, i, stored)) {
+		if (a->sure && !a->follows) { /* then it is not there */
+			a->word->gone = 1;
+		}
 		return MB_ERR_TRYAGAIN;
 	}
 	if (a->word != NULL && a->op.kind == WSET_INCR &&

@@ -110,21 +110,27 @@ shown(struct slice stored, struct slice member, double *ret)
 
 bool
 cache_front_takes(struct cache_fronts *fs, const struct cache_front_set *set,
-		  const struct wset_op *op, struct hlc_time now, const struct cache_op_word *word)
+		  const struct wset_op *op, struct hlc_time now, struct cache_op_word *word)
 {
 	struct cache_front *f = note_of(fs, set->hash, word->if_end == CACHE_FRONT_HIGH);
 	struct envelope e;
 	double score;
 
 	if (op->kind != WSET_ZREM || envelope_open(set->stored, &e) != 0 ||
-	    envelope_expired(&e, now) || !shown(set->stored, op->field, &score) ||
-	    score != of_bits(word->n)) {
+	    envelope_expired(&e, now)) {
 		return false;
 	}
 	if (!is_of(f, set->hash) || f->now != set->version) {
 		begin(fs, f, set->hash, set->version); /* keeps F4 */
 	}
-	return is_next(fs, f, word, word->if_version == set->version);
+	if (!is_next(fs, f, word, word->if_version == set->version)) {
+		return false;
+	}
+	if (!shown(set->stored, op->field, &score) || score != of_bits(word->n)) {
+		word->gone = 1;
+		f->taken++;
+	}
+	return word->gone == 0;
 }
 
 void

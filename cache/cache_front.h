@@ -12,7 +12,7 @@
  *       cache or lent), whoever is before the edge is followed by nobody new.
  *   F2  So the next one of the front is the first member of the set, if all before it in the front
  *       were taken, if it has the score still that it had there, and that is before the edge. Who
- *       was moved or removed by others costs a look when it is its turn.
+ *       was moved or removed by others is passed over when it is its turn.
  *   F3  An edge that stops a front is forgotten: from then on others are watched anew, and the look
  *       that comes next sees what made it. So writers spoil a look only with what comes to be among
  *       the first ones while it goes on, not with whatever they change.
@@ -65,10 +65,10 @@ struct cache_front_set {
 };
 
 /* cache_front_takes: whether an operation with if_end CACHE_FRONT_LOW or HIGH takes what is the
- * first (or last) member of a set in the cache. Begins a note where there is none. */
+ * first (or last) member of a set in the cache. Begins a note where there is none. If not, it says
+ * in the word whether that one is passed over. */
 bool cache_front_takes(struct cache_fronts *fs, const struct cache_front_set *set,
-		       const struct wset_op *op, struct hlc_time now,
-		       const struct cache_op_word *word);
+		       const struct wset_op *op, struct hlc_time now, struct cache_op_word *word);
 
 /* cache_front_done: an operation on a set in the cache is done. word: NULL: none. after: the set as
  * it is now; of what it was before there was `version`. */

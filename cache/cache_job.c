@@ -366,7 +366,7 @@ cache_job_wake(struct cache_core *c, struct cache_job *job, int err)
 static bool
 op_wanted(struct cache_core *c, const struct cache_job *job, const struct cache_front_set *set)
 {
-	const struct cache_op_word *word = job->word != NULL ? &job->word[job->op_idx] : NULL;
+	struct cache_op_word *word = job->word != NULL ? &job->word[job->op_idx] : NULL;
 
 	if (word == NULL) {
 		return true;

@@ -95,7 +95,9 @@ struct cache_op_word {
 	 * sorted set takes a look at each member */
 	uint32_t if_end;
 	uint32_t front_idx;  /* in: with CACHE_FRONT_LOW or HIGH */
-	uint32_t changed;    /* out: 1 if it brought anything new, else 0 */
+	uint16_t changed;    /* out: 1 if it brought anything new, else 0 */
+	uint16_t gone;       /* out: 1 if this one of a front has not its score any more, and the
+			      * next one can be taken */
 	uint16_t not_number; /* out: with MB_ERR_TYPE of INCR and MAP_INCR: 1 if the key's type is
 			      * the right one, and what stands there is no number */
 	uint16_t longer;     /* out: with MB_ERR_TOO_LARGE: 1 if what is there is longer than the

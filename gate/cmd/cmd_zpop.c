@@ -172,6 +172,7 @@ static int
 front_take(struct gate *g, struct gate_conn *c, struct taker *t, uint32_t *ret_cnt)
 {
 	const uint64_t hash = hash_bytes(t->key.p, t->key.len);
+	struct gate_front *f = t->front;
 	int err = 0;
 
 	*ret_cnt = 0;
@@ -182,12 +183,16 @@ front_take(struct gate *g, struct gate_conn *c, struct taker *t, uint32_t *ret_c
 		if (err != 0) {
 			break;
 		}
-		gate_front_word(t->front, gate_word_last(g, c, t->key));
+		gate_front_word(f, gate_word_last(g, c, t->key));
 		entry_show(g, c, t, &t->entry);
 		if (++*ret_cnt < t->most) {
-			t->front = gate_front_next(&g->fronts, hash, t->max, &t->entry);
-			err = t->front == NULL ? MB_ERR_FULL : 0;
+			err = gate_front_next(&g->fronts, hash, t->max, &t->entry) == NULL
+				      ? MB_ERR_FULL
+				      : 0;
 		}
+	}
+	if (*ret_cnt > 1) {
+		gate_front_alone(f); /* keeps O5 */
 	}
 	return err;
 }

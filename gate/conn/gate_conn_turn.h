@@ -32,7 +32,7 @@ void gate_conn_starve(struct gate *g, struct gate_conn *c);
 /* gate_conn_lack: too much is lent; it asks again when some of that is given back here, or after a
  * pause, as others have it too. gate_lack_due: when any of them does. gate_lack_poll: they do.
  * Returns: whether any. */
-#define GATE_LACK_NS 10000000u /* 100 wakes a second, of one that is alone */
+#define GATE_LACK_NS 20000000u /* 50 wakes a second: a hundredth of a core */
 void gate_conn_lack(struct gate *g, struct gate_conn *c);
 uint64_t gate_lack_due(const struct gate *g);
 bool gate_lack_poll(struct gate *g);

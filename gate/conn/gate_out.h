@@ -57,8 +57,8 @@ void gate_out_bytes(struct gate *g, struct gate_conn *c, const void *p, size_t l
 struct gate_mark gate_out_mark(const struct gate_conn *c);
 /* gate_out_back takes back what was written since; c->mark moves as what is before it is sent. */
 void gate_out_back(struct gate *g, struct gate_conn *c, const struct gate_mark *mark);
-/* gate_out_keep takes back what the part at hand wrote of its array (c->hole), but for its first
- * cnt values, as if the head was not known. */
+/* gate_out_keep takes back what the part at hand wrote of its array (c->hole), but for the first
+ * cnt values; its head is to be filled again. */
 void gate_out_keep(struct gate *g, struct gate_conn *c, size_t cnt);
 /* gate_out_hole leaves a place whose few bytes are known later: gate_out_fill; gate_out_fill_array:
  * they begin an array of so many. */

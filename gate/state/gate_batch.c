@@ -472,7 +472,8 @@ op_over(struct gate *g, struct gate_batch *b, uint32_t i)
 	op_forget(g, b, i);
 	if (unlikely(word->if_end >= CACHE_FRONT_LOW)) {
 		gate_front_over(&g->fronts, word,
-				word->err == 0 || word->err == MB_ERR_INDETERMINATE);
+				word->err == 0 || word->err == MB_ERR_INDETERMINATE ||
+					word->gone != 0);
 	}
 	if (word->err != 0 && rec->err == 0) {
 		rec->err = (int16_t)word->err;

@@ -24,7 +24,7 @@ gate_front_next(struct gate_fronts *fs, uint64_t hash, bool high, struct oset_en
 {
 	struct gate_front *f = find(fs, hash, high);
 
-	if (f == NULL || f->next == f->cnt || (!f->sure && f->next > 0)) {
+	if (f == NULL || f->next == f->cnt || f->alone || (!f->sure && f->next > 0)) {
 		return NULL;
 	}
 	f->used_seq = ++fs->seq;
@@ -44,6 +44,12 @@ gate_front_word(struct gate_front *f, struct cache_op_word *word)
 	f->open_cnt++;
 }
 
+void
+gate_front_alone(struct gate_front *f)
+{
+	f->alone = true;
+}
+
 struct gate_front *
 gate_front_fill(struct gate_fronts *fs, uint64_t hash, bool high, uint64_t version,
 		const struct oset_entry *entry, uint32_t cnt)
@@ -61,6 +67,7 @@ gate_front_fill(struct gate_fronts *fs, uint64_t hash, bool high, uint64_t versi
 	}
 	f->version = 0;
 	f->next = f->cnt = f->bytes = f->open_cnt = 0;
+	f->alone = false;
 	for (uint32_t i = 0; i < cnt && f->cnt < GATE_FRONT_MEMBERS; i++) {
 		const struct oset_entry *e = &entry[high ? cnt - 1 - i : i];
 
@@ -95,6 +102,7 @@ gate_front_over(struct gate_fronts *fs, const struct cache_op_word *word, bool d
 	}
 	f->open_cnt -= f->open_cnt > 0; /* it may have been filled anew, of the same version */
 	f->sure |= done;
+	f->alone &= f->open_cnt > 0;
 	if (!done) {
 		f->version = 0;
 	}

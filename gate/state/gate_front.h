@@ -13,11 +13,15 @@
  *   O4  Where the set was looked at in the store (gate_loan.h), its first one is taken alone: that
  *       it was the first one only the store can tell.
  *
+ *   O5  While several of a front are taken together, nobody takes those behind them: where one of
+ *       these has gone, the others stay, and come before.
+ *
  * Owner: the gate tile.
  */
 #ifndef MB_GATE_FRONT_H
 #define MB_GATE_FRONT_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,10 +33,12 @@
 #define GATE_FRONT_MEMBERS 2048 /* of a million: 150 ms to look, 10 us each (GATE_ZSET_FEW) */
 #define GATE_FRONT_BYTES   (64u << 10)
 #define GATE_FRONT_LATE_NS 10000000u /* who looks and does not go on holds up nobody */
+static_assert(GATE_FRONT_BYTES <= 1u << 16, "where a member begins fits 16 bits");
 
 struct gate_front {
 	uint64_t hash, version; /* version 0: nothing is here */
 	bool high, sure;        /* sure: O4 */
+	bool alone;             /* O5 */
 	uint32_t next, cnt, bytes;
 	uint32_t open_cnt; /* operations that are not answered */
 	uint64_t used_seq;
@@ -61,12 +67,16 @@ struct gate_front *gate_front_next(struct gate_fronts *fs, uint64_t hash, bool h
 /* gate_front_word tells the cache tile what is taken, and passes it over. */
 void gate_front_word(struct gate_front *f, struct cache_op_word *word);
 
+/* gate_front_alone: several were just taken together (O5). */
+void gate_front_alone(struct gate_front *f);
+
 /* gate_front_fill keeps the first (or last) cnt members of a version of a set; entry is in the
  * order of scores. Returns: NULL: it cannot, they are too long. */
 struct gate_front *gate_front_fill(struct gate_fronts *fs, uint64_t hash, bool high,
 				   uint64_t version, const struct oset_entry *entry, uint32_t cnt);
 
-/* gate_front_over: an operation with such a word is answered. */
+/* gate_front_over: an operation with such a word is answered; done: it took its member, or that
+ * has gone. */
 void gate_front_over(struct gate_fronts *fs, const struct cache_op_word *word, bool done);
 
 /* gate_front_look: a connection looks at all members of a set. gate_front_looked: at so many as it

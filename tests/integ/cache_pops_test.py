@@ -92,6 +92,23 @@ class Pops(unittest.TestCase):
         got = self.beside(lambda c: [c('ZPOPMIN', 'zset', 70) for _ in range(3)], writes)
         self.assertEqual(sorted(m for some in got for part in some for m in part[::2]),
                          [name(i) for i in range(at, at + CONNS * 3 * 70)])
+        at, moved = at + CONNS * 3 * 70, set()
+
+        def moves(c, k):    # those that are about to be taken
+            some = at + k * 37 % (CONNS * POPS)
+            if c('ZADD', 'zset', 'XX', 'CH', 9 * CNT + k, name(some)) == 1:
+                moved.add(name(some))
+
+        got = self.beside(lambda c: [m for i in range(POPS // 10)
+                                     for m in c('ZPOPMIN', 'zset', 1 + i % 9)[::2]], moves)
+        taken = [m for some in got for m in some]
+        self.assertEqual(len(set(taken)), len(taken))
+        self.assertFalse(set(taken) & moved)
+        passed = {name(i) for i in range(at, int(max(taken)[7:]))} - set(taken)
+        self.assertLessEqual(passed, moved)
+        self.assertGreater(len(passed), 0)
+        for some in got:
+            self.assertEqual(some, sorted(some))
 
     def what_comes_before(self):
         """What is acknowledged before a pop, and comes before all others, is what it gets."""

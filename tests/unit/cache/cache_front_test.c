@@ -13,6 +13,7 @@ static uint8_t value_mem[4096], next_mem[4096];
 static struct slice value;
 static uint64_t now_us = 1700000000000000, version;
 static struct cache_fronts fs;
+static bool gone; /* who was to be taken last */
 
 static int64_t
 bits_of(double score)
@@ -25,7 +26,7 @@ bits_of(double score)
 
 /* Does an operation on the set of hash 5; word: NULL, or whose front it is of. */
 static bool
-act(enum wset_kind kind, const char *member, double score, const struct cache_op_word *word)
+act(enum wset_kind kind, const char *member, double score, struct cache_op_word *word)
 {
 	struct wset_op op = { .kind = kind,
 			      .key = slice_str("k"),
@@ -66,9 +67,11 @@ word_of(bool high, uint64_t seen, uint32_t idx, double score)
 static bool
 take(const char *member, double score, bool high, uint64_t seen, uint32_t idx)
 {
-	const struct cache_op_word word = word_of(high, seen, idx, score);
+	struct cache_op_word word = word_of(high, seen, idx, score);
+	bool took = act(WSET_ZREM, member, 0, &word);
 
-	return act(WSET_ZREM, member, 0, &word);
+	gone = word.gone != 0;
+	return took;
 }
 
 static void
@@ -100,8 +103,9 @@ one_after_the_other(void **state)
 	assert_false(take("c", 2, false, seen, 2));
 	assert_true(take("b", 1, false, seen, 1));
 	assert_true(take("c", 2, false, seen, 2));
-	assert_false(take("x", 3, false, seen, 3)); /* it is not there */
-	assert_true(take("d", 3, false, seen, 3));
+	assert_false(take("x", 3, false, seen, 3) || !gone);
+	assert_false(take("d", 9, false, seen, 4) || !gone);
+	assert_true(take("d", 3, false, seen, 5));
 }
 
 static void
@@ -131,24 +135,28 @@ what_comes_between(void **state)
 		double score;
 		bool harmless;
 	} between[] = {
-		{ WSET_ZADD, "x", 9, true },   { WSET_ZADD, "x", 1.5, true },
+		{ WSET_ZADD, "x", 9, true },   { WSET_ZADD, "x", 2.5, true },
 		{ WSET_ZADD, "x", 1, false },  { WSET_ZADD, "x", -1, false },
 		{ WSET_ZADD, "f", 9, true },   { WSET_ZADD, "f", 0, false },
 		{ WSET_ZADD, "b", 9, false },  { WSET_ZREM, "e", 0, true },
 		{ WSET_ZREM, "b", 0, false },  { WSET_ZREM, "d", 0, true },
 		{ WSET_ZINCR, "f", 1, true },  { WSET_ZINCR, "f", -4.5, false },
-		{ WSET_ZINCR, "b", 1, false },
+		{ WSET_ZINCR, "b", 5, false },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(between) / sizeof(between[0]); i++) {
 		uint64_t seen;
+		bool left;
 
 		fresh();
 		seen = version;
 		assert_true(take("a", 0, false, seen, 0));
 		act(between[i].kind, between[i].member, between[i].score, NULL);
 		assert_int_equal(take("b", 1, false, seen, 1), between[i].harmless);
+		/* Who has gone himself is no reason to look again. */
+		left = gone;
+		assert_int_equal(take("c", 2, false, seen, 2), between[i].harmless || left);
 	}
 	fresh();
 	version += 2; /* what the store tells, and others do elsewhere */

@@ -302,6 +302,7 @@ fronts(void **state)
 		publish(w, &s, 3);
 		over(w, 3);
 		assert_int_equal(word->err, i == 3 || i == 5 ? MB_ERR_TRYAGAIN : 0);
+		assert_int_equal(word->gone, i == 3);
 	}
 	give_back(w, &d);
 	world_end(w);

@@ -124,6 +124,31 @@ first_alone(void **state)
 	take(7, false, 2);
 }
 
+/* Behind several that are taken together nobody takes one before they are. */
+static void
+several_alone(void **state)
+{
+	struct cache_op_word first, word[2];
+	struct gate_front *f;
+	struct oset_entry e;
+
+	(void)state;
+	fresh();
+	f = gate_front_fill(&fs, 7, false, 40, entry, 6);
+	first = take(7, false, 0);
+	word[0] = take(7, false, 1);
+	word[1] = take(7, false, 2);
+	gate_front_alone(f);
+	assert_null(gate_front_next(&fs, 7, false, &e));
+	assert_true(gate_front_is_due(&fs, 7, false, 1));
+	gate_front_over(&fs, &first, true);
+	gate_front_over(&fs, &word[0], true);
+	assert_null(gate_front_next(&fs, 7, false, &e));
+	gate_front_over(&fs, &word[1], true);
+	take(7, false, 3);
+	take(7, false, 4);
+}
+
 static void
 more_than_there_is_room_for(void **state)
 {
@@ -156,6 +181,7 @@ main(void)
 		cmocka_unit_test(forgotten_after_one_that_failed),
 		cmocka_unit_test(one_looks),
 		cmocka_unit_test(first_alone),
+		cmocka_unit_test(several_alone),
 		cmocka_unit_test(more_than_there_is_room_for),
 	};
 
