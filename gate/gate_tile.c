@@ -527,6 +527,14 @@ gate_awaits(void *ctx)
 	return gate_direct_awaits(ctx);
 }
 
+static bool
+gate_far(void *ctx)
+{
+	const struct gate *g = ctx;
+
+	return stream_far(g->stream);
+}
+
 static uint64_t
 timer_of_rest(const struct gate *g)
 {
@@ -569,6 +577,7 @@ const struct tile_ops gate_tile_ops = {
 	.housekeeping = gate_housekeeping,
 	.arm = gate_arm,
 	.awaits = gate_awaits,
+	.far = gate_far,
 	.next_timer_ns = gate_next_timer,
 	.drain = gate_drain,
 };

@@ -10,7 +10,7 @@
  * A busy lcore never looks at the clock for anybody's sake but its own, never enters the kernel,
  * and nobody rings it. A spinning one is the same without work. Two spinners on one cpu take turns
  * by the millisecond; so only who holds the cpu's spin token spins with pauses, and who does not
- * gives the cpu away after each look. An asleep one must be rung.
+ * gives the cpu away after each look (I5). An asleep one must be rung.
  *
  * I1  Before the wait: every waiting flag up, then a full fence, then every queue looked at once
  *     more. (The argument is in lcore_bell.h.) A pass that found anything, or a stop, calls the
@@ -20,6 +20,9 @@
  * I3  The only timers are those that tiles ask for, and I2's second. None of them is armed in the
  *     kernel: the earliest is the length of the wait.
  * I4  Whatever runs once a pass is bounded, so a tile's turn comes round.
+ * I5  Without the token an idle lcore yields after each look, but as long as tiles await another
+ *     core, await_ns at most; and but once in TURN_NS when for so long only tiles that are far had
+ *     work, and none awaits an executor on this very cpu.
  *
  * Why one thread for many tiles at all: on a small machine there is nothing else, and on a large
  * one it is the same loop with one tile in it.
@@ -51,6 +54,10 @@
 #define LCORE_MAGIC UINT32_C(0x4d424c43)
 #define NOT_STARTED UINT32_MAX
 
+/* For so long an idle lcore may keep the cpu from those for whom it does nothing: longer than from
+ * one call by a far socket to the next, 13 to 31 us, as each gives the cpu to its executor anyway. */
+#define TURN_NS (50 * NS_PER_US)
+
 enum spin {
 	SPIN_NOT = 0, /* has not been idle since its last sleep */
 	SPIN_ALONE,   /* holds the spin token */
@@ -67,6 +74,8 @@ struct lcore {
 	uint64_t tsc;             /* when the last poll that found work ended, or the pass began */
 	uint64_t booked_tsc;      /* the time before is accounted for */
 	uint64_t busy_ns;         /* when a pass last found work */
+	uint64_t near_ns;         /* when somebody on this cpu may last have got something */
+	uint64_t gave_ns;         /* when the cpu was last given away */
 	uint64_t idle_ns;         /* when the first pass without any began since; 0: not yet */
 	uint64_t due_ns;          /* no tile's housekeeping is due before */
 	uint64_t housekeeping_ns; /* all tiles' housekeeping is due */
@@ -204,6 +213,20 @@ lcore_bell(struct lcore *lcore)
 
 /* ---- what happens once a pass ---------------------------------------------------------------- */
 
+/* Those that worked in this pass: is there one whose work somebody on this cpu may wait for? */
+static bool
+any_near(const struct lcore *l, uint64_t worked)
+{
+	for (; worked != 0; worked &= worked - 1) {
+		const struct tile *t = &l->tile[__builtin_ctzll(worked)];
+
+		if (t->ops->far == NULL || !t->ops->far(t->ctx)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Returns whether any tile found work. An answer goes the way back of its question: behind the last
  * tile that worked those before it are polled again, as long as they worked and do so again. So a
  * write is asked, done and answered in one pass where all that it passes are on one lcore. */
@@ -224,6 +247,7 @@ tiles_poll(struct lcore *l)
 		while (i-- > 0 && (worked >> i & 1) != 0 &&
 		       tile_poll(&l->tile[i], l->now_ns, &l->tsc) != 0) {
 		}
+		l->near_ns = any_near(l, worked) ? l->now_ns : l->near_ns;
 	}
 	return worked != 0;
 }
@@ -306,6 +330,21 @@ awaits(const struct lcore *l)
 	return l->now_ns - l->idle_ns < l->cfg.await_ns && tiles_await(l);
 }
 
+static void
+give(struct lcore *l)
+{
+	l->gave_ns = l->now_ns;
+	sched_yield();
+}
+
+/* May it keep the cpu for this look? I5. */
+static bool
+keeps(const struct lcore *l)
+{
+	return l->now_ns - l->near_ns >= TURN_NS && l->now_ns - l->gave_ns < TURN_NS &&
+	       !(l->cfg.await_ns == 0 && tiles_await(l));
+}
+
 /* May the lcore, idle, go on polling? Asks for the cpu's token when it begins to. */
 static bool
 may_spin(struct lcore *l)
@@ -321,10 +360,10 @@ may_spin(struct lcore *l)
 		}
 	}
 	l->awaited = l->spin == SPIN_YIELD && awaits(l);
-	if (l->spin == SPIN_ALONE || l->awaited) {
+	if (l->spin == SPIN_ALONE || l->awaited || keeps(l)) {
 		cpu_pause();
 	} else {
-		sched_yield();
+		give(l);
 	}
 	return true;
 }
@@ -346,7 +385,7 @@ hand_over(struct lcore *l)
 {
 	if (l->cfg.await_ns == 0 ? tiles_await(l) : unlikely(l->awaited) && !tiles_await(l)) {
 		l->awaited = false;
-		sched_yield();
+		give(l);
 	}
 }
 
@@ -434,6 +473,9 @@ loop(struct lcore *l)
 		bool busy;
 
 		l->now_ns = timebase_now_ns(l->cfg.timebase);
+		if (events > 0) {
+			l->near_ns = l->now_ns; /* whose they are is not told */
+		}
 		busy = tiles_poll(l) || events > 0; /* <= a burst of each input of each tile */
 		tiles_housekeep(l, false);          /* those whose time has come */
 		account(l, busy);
@@ -491,7 +533,7 @@ lcore_run(struct lcore *lcore)
 	if (err == MB_OK) {
 		lcore_uring_workers_off(&l->uring, &l->cfg.lcore_cpus);
 		timebase_tsc_calibrate();
-		l->now_ns = l->busy_ns = timebase_now_ns(l->cfg.timebase);
+		l->now_ns = l->busy_ns = l->near_ns = timebase_now_ns(l->cfg.timebase);
 		l->booked_tsc = timebase_tsc();
 		err = loop(l);
 	}

@@ -59,7 +59,8 @@ struct lcore_cfg {
 	const struct timebase *timebase; /* NULL: the real one */
 
 	/* The cpu's spin token. spin_try is called when the lcore has become idle: true, it may
-	 * spin until spin_release; false, somebody else spins here and it yields after each look.
+	 * spin until spin_release; false, somebody else spins here and it yields after each look
+	 * (lcore.c, I5).
 	 * Release is called before every sleep that follows a true, and at the end. Both NULL: the
 	 * cpu is this lcore's alone. Called from the lcore's thread. */
 	bool (*spin_try)(void *spin_ctx);

@@ -55,6 +55,11 @@ struct tile_ops {
 	 * then the lcore keeps its cpu for so long, though others want it. May be NULL: never. */
 	bool (*awaits)(void *ctx);
 
+	/* Whether nobody on the lcore's cpu, but who is awaited, waits for what the tile does: then
+	 * an lcore that shares its cpu need not give it away after each look. Asked when the tile
+	 * has worked. May be NULL: never. */
+	bool (*far)(void *ctx);
+
 	/* The earliest time at which housekeeping must be called, TILE_TIMER_NEVER for none. Asked
 	 * after each housekeeping, and before the lcore sleeps. A tile without work in hand answers
 	 * NEVER: an idle node arms no timer. May be NULL: never. */

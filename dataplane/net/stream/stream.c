@@ -205,6 +205,7 @@ bufs_suffice(struct stream *s)
 static void
 conn_free(struct stream *s, struct conn *c)
 {
+	stream_far_set(s, c, false);
 	c->fd = -1;
 	c->gen++; /* keeps S1 */
 	c->next = s->free;
@@ -252,6 +253,7 @@ look(struct stream *s, struct conn *c)
 	c->look_cnt = 0;
 	c->busy++; /* it is not free before we are done */
 	if (n > 0) {
+		stream_far_look(s, c);
 		s->ops.received(s->ops.ctx, id_of(s, c), to, (size_t)n);
 	} else {
 		c->ended = true;

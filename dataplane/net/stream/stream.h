@@ -176,6 +176,11 @@ uint32_t stream_listener(const struct stream *s, struct stream_id id);
 /* stream_fd is the connection's socket, for its names and options; -1 when it is closing. */
 int stream_fd(const struct stream *s, struct stream_id id);
 
+/* stream_far tells whether what came lately came in on other cpus than the caller's: of a client on
+ * this machine that is his own. Never of many connections, nor of Unix sockets, of which the kernel
+ * does not tell. */
+bool stream_far(const struct stream *s);
+
 uint32_t stream_conn_cnt(const struct stream *s);
 
 #endif

@@ -49,6 +49,8 @@ struct conn {
 	bool lends; /* its kernel may be lent memory */
 	uint8_t listener;
 	uint8_t look_cnt;   /* in vain, since something came */
+	uint8_t far_keep;   /* `far` holds for so many more */
+	bool far;           /* what came last, by a look, came in on another cpu */
 	uint8_t straight;   /* receives without a multishot, for what has a place of its own */
 	uint32_t next;      /* free, or wanted */
 	uint32_t next_sent; /* of those whose send is over, */
@@ -68,6 +70,7 @@ struct stream {
 	uint32_t op;
 	struct stream_ops ops;
 	uint32_t conn_max, conn_cnt;
+	uint32_t far_cnt; /* connections that are far */
 	uint32_t free, wanted, wanted_last;
 	uint32_t sent; /* the sends that went at once, and whose users are not told yet */
 	uint32_t listen_cnt;
@@ -120,6 +123,12 @@ void stream_lent(struct stream *s, struct conn *c, uint32_t mark, int res, uint3
 
 /* stream_lend_closing: a connection is about to be closed. */
 void stream_lend_closing(struct stream *s, struct conn *c);
+
+/* stream_far_set notes whether what a connection sends comes in on another cpu; stream_far_look asks
+ * the kernel, once in a while, when something has just come: what it says then is of that, and not
+ * of an acknowledgement, which our own send may bring, on this cpu. */
+void stream_far_set(struct stream *s, struct conn *c, bool far);
+void stream_far_look(struct stream *s, struct conn *c);
 
 /* stream_peer tells where the other end of a socket is: LOCAL: on this machine. */
 enum stream_peer { STREAM_PEER_GONE, STREAM_PEER_FAR, STREAM_PEER_LOCAL };

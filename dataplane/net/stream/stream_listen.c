@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stream_listen - where the connections of a stream come in */
+/* stream_listen - where the connections of a stream come in, and what they send */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 #include "stream_int.h"
 #include "where.h"
 
+#define FAR_KEEP   15  /* receives between two questions for their cpu */
 #define LISTEN_LOG 511 /* as Redis: connections that wait to be accepted */
 
 static int
@@ -153,4 +155,34 @@ stream_peer(int fd)
 		return STREAM_PEER_GONE;
 	}
 	return is_local(&sa) ? STREAM_PEER_LOCAL : STREAM_PEER_FAR;
+}
+
+void
+stream_far_set(struct stream *s, struct conn *c, bool far)
+{
+	s->far_cnt += (uint32_t)far - (uint32_t)c->far;
+	c->far = far;
+}
+
+void
+stream_far_look(struct stream *s, struct conn *c)
+{
+	socklen_t len = sizeof(int);
+	int cpu = -1;
+
+	if (c->far_keep > 0) {
+		c->far_keep--;
+		return;
+	}
+	c->far_keep = FAR_KEEP;
+	if (!s->listener[c->listener].is_unix) {
+		getsockopt(c->fd, SOL_SOCKET, SO_INCOMING_CPU, &cpu, &len);
+	}
+	stream_far_set(s, c, cpu >= 0 && cpu != sched_getcpu());
+}
+
+bool
+stream_far(const struct stream *s)
+{
+	return s->conn_cnt <= FEW && s->far_cnt == s->conn_cnt;
 }

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@ struct echo {
 	_Atomic uint32_t opened, closed, ended, leaving;
 	_Atomic bool pause; /* stop reading from everybody, at the next byte */
 	_Atomic bool resume;
+	_Atomic bool far;    /* as stream_far, after the last poll */
 	_Atomic bool bounce; /* pause and resume whoever sends */
 	uint8_t room[64 << 10];
 	uint32_t room_cnt;
@@ -140,6 +142,7 @@ on_closed(void *ctx, struct stream_id id)
 static void
 turn(void)
 {
+	atomic_store(&e.far, stream_far(side.stream));
 	if (atomic_exchange(&e.resume, false)) {
 		for (uint32_t i = 0; i < CONN_MAX; i++) {
 			stream_resume(side.stream, (struct stream_id){ i, e.conn[i].gen });
@@ -400,6 +403,58 @@ a_watched_connection_is_closed_from_inside(void **state)
 	assert_int_equal(atomic_load(&e.leaving), 0);
 }
 
+static void
+run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)cpu, &set);
+	assert_int_equal(sched_setaffinity(0, sizeof(set), &set), 0);
+}
+
+/* Talks until the stream says of its connection what it should. Returns: whether it did. */
+static bool
+heard_as(int fd, bool far)
+{
+	char said[5];
+
+	for (uint32_t i = 0; i == 0 || (i < 10000 && atomic_load(&e.far) != far); i++) {
+		assert_int_equal(write(fd, "hello", 5), 5);
+		assert_int_equal(read_all(fd, said, 5), 5);
+	}
+	return atomic_load(&e.far) == far;
+}
+
+/* The stream's thread is on the first cpu, as this one was when it began. */
+static void
+a_client_is_far_that_sends_from_another_cpu(void **state)
+{
+	cpu_set_t all;
+	int first = 0, last, fd;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	while (!CPU_ISSET((size_t)first, &all)) {
+		first++;
+	}
+	for (last = CPU_SETSIZE - 1; !CPU_ISSET((size_t)last, &all); last--) {
+	}
+	run_on(first);
+	setup(state);
+	lcore_spin_longer(side.lcore, NS_PER_S); /* what sleeps is not looked for */
+	fd = dial();
+	if (last != first) {
+		run_on(last);
+		assert_true(heard_as(fd, true));
+		run_on(first);
+	}
+	assert_true(heard_as(fd, false));
+	close(fd);
+	wait_for(&e.closed, 1);
+	teardown(state);
+	assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
+}
+
 int
 main(void)
 {
@@ -419,6 +474,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			a_connection_that_is_paused_and_resumed_at_once_is_read_in_order, setup,
 			teardown),
+		cmocka_unit_test(a_client_is_far_that_sends_from_another_cpu),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

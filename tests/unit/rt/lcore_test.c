@@ -496,7 +496,7 @@ whom_this_cpu_is_needed_for_is_not_awaited(void **state)
 {
 	struct token token = { .free = false };
 
-	one.cfg.spin_ns = 2 * NS_PER_MS;
+	one.cfg.spin_ns = 20 * NS_PER_MS;
 	one.cfg.await_ns = 0;
 	spin_by(&token);
 	runner_create(&one);
@@ -504,6 +504,98 @@ whom_this_cpu_is_needed_for_is_not_awaited(void **state)
 	until_asleep(&one);
 	assert_int_equal(one.counter.await_cnt, 0);
 	assert_int_equal(runner_end(&one), MB_OK);
+}
+
+/* Works at every twentieth look, and counts how often the cpu was given away at the others. */
+struct worker {
+	uint32_t poll_cnt;
+	bool far, awaits;
+	uint64_t yields_then;
+	_Atomic uint64_t looked, gave; /* once it has worked for a millisecond */
+	uint64_t until_ns;
+};
+
+static int
+worker_poll(void *ctx, uint64_t now_ns)
+{
+	struct worker *w = ctx;
+	uint64_t gave = yield_cnt - w->yields_then;
+	uint32_t turn = w->poll_cnt++ % 20;
+
+	w->yields_then = yield_cnt;
+	w->until_ns = w->until_ns == 0 ? now_ns + NS_PER_MS : w->until_ns;
+	if (turn >= 2 && now_ns > w->until_ns) { /* the looks before were in vain */
+		w->gave += gave;
+		w->looked++;
+	}
+	return turn == 0;
+}
+
+static bool
+worker_awaits(void *ctx)
+{
+	const struct worker *w = ctx;
+
+	return w->awaits;
+}
+
+static bool
+worker_far(void *ctx)
+{
+	const struct worker *w = ctx;
+
+	return w->far;
+}
+
+static const struct tile_ops worker_ops = { .kind = TILE_KVS,
+					    .poll = worker_poll,
+					    .awaits = worker_awaits,
+					    .far = worker_far };
+
+static void
+worker_run(struct worker *w, const struct tile_ops *beside)
+{
+	struct token token = { .free = false };
+	struct worker other = { 0 };
+
+	one.cfg.spin_ns = 20 * NS_PER_MS;
+	one.cfg.await_ns = 0;
+	spin_by(&token);
+	assert_int_equal(lcore_create(&one.cfg, &one.lcore), MB_OK);
+	lcore_tile_add(one.lcore, &worker_ops, w, NULL);
+	if (beside != NULL) {
+		lcore_tile_add(one.lcore, beside, &other, NULL);
+	}
+	runner_start(&one);
+	until(&w->looked, 100000);
+	assert_int_equal(runner_end(&one), MB_OK);
+}
+
+/* It would yield after each look in vain: for those it does nothing for it does not. */
+static void
+who_works_for_other_cpus_keeps_its_own_for_a_turn(void **state)
+{
+	struct worker w = { .far = true };
+
+	worker_run(&w, NULL);
+	assert_true(w.gave > 0); /* they starve not */
+	assert_true(w.gave < w.looked / 2);
+}
+
+static void
+who_works_for_its_own_cpu_gives_it_away_at_each_look(void **state)
+{
+	struct worker near = { .far = false }, awaits = { .far = true, .awaits = true },
+		      beside = { .far = true };
+	struct tile_ops plain = worker_ops;
+
+	worker_run(&near, NULL); /* a busy machine may have it sleep once */
+	assert_true(near.gave > near.looked / 10 * 9);
+	worker_run(&awaits, NULL);
+	assert_true(awaits.gave > awaits.looked / 10 * 9);
+	plain.far = NULL; /* a tile that says nothing of it, and works when the other does not */
+	worker_run(&beside, &plain);
+	assert_true(beside.gave > beside.looked / 10 * 8);
 }
 
 /* ---- timers ---------------------------------------------------------------------------------- */
@@ -694,6 +786,8 @@ main(void)
 		cmocka_unit_test_setup(who_shares_the_cpu_has_it_as_soon_as_the_awaited_is_there,
 				       fresh),
 		cmocka_unit_test_setup(whom_this_cpu_is_needed_for_is_not_awaited, fresh),
+		cmocka_unit_test_setup(who_works_for_other_cpus_keeps_its_own_for_a_turn, fresh),
+		cmocka_unit_test_setup(who_works_for_its_own_cpu_gives_it_away_at_each_look, fresh),
 		cmocka_unit_test_setup(a_timer_wakes_a_sleeping_lcore_in_time, fresh),
 		cmocka_unit_test_setup(a_tile_that_answers_a_time_is_kept_house_for_then, fresh),
 		cmocka_unit_test_setup(a_busy_lcore_keeps_house_once_a_period, fresh),
