@@ -2,7 +2,7 @@
 /* door_large - what is too long to be copied once more
  *
  * A long request comes into pages of the door's, in which its value lies as the store will have it
- * in its own: they change places (kvs_act.h, gives). A long value is sent from where the cache has
+ * in its own, and in large pages too: they change places (kvs_act.h, gives). A long value is sent from where the cache has
  * it; meanwhile it is held, as by any reader. Both are few at a time: what finds no place goes by
  * way of the net tile's memory.
  *
@@ -10,6 +10,7 @@
  * for one of another length they would be several mappings, which do not move at once. What nobody
  * needs for a second or two the node has again, payloads' segments too (executor.payload_budget).
  */
+#include <assert.h>
 #include <sys/mman.h>
 
 #include "check.h"
@@ -19,13 +20,25 @@
 #include "pages.h"
 #include "payload.h"
 #include "timebase.h"
+#include "wire.h"
 
-#define AGE_NS NS_PER_S
+#define AGE_NS     NS_PER_S
+#define BEFORE_MAX ((size_t)16 << 10)
 
+static_assert(WIRE_DATAGRAM_MAX <= BEFORE_MAX, "what value_at has looked through");
+
+/* With room to put the value where a large page begins, and what stands before it before that: it
+ * came in one datagram. */
 static size_t
 mem_bytes(size_t bytes)
 {
-	return ALIGN_UP(bytes, (size_t)PAGES_BYTES) + PAGES_BYTES;
+	return ALIGN_UP(bytes, (size_t)PAGES_BYTES) + PAGES_LARGE_BYTES + BEFORE_MAX;
+}
+
+static uint8_t *
+mem_value(const struct door_large *l)
+{
+	return (uint8_t *)ALIGN_UP((uintptr_t)l->mem + BEFORE_MAX, PAGES_LARGE_BYTES);
 }
 
 static void
@@ -51,9 +64,9 @@ mem_make(struct door_large *l, size_t bytes)
 	if (mem == MAP_FAILED) {
 		return false;
 	}
-	madvise(mem, mem_bytes(bytes), MADV_HUGEPAGE);
 	l->mem = mem;
 	l->bytes = bytes;
+	madvise(mem_value(l), bytes, MADV_HUGEPAGE);
 	return true;
 }
 
@@ -96,7 +109,7 @@ door_take(void *ctx, size_t bytes, struct slice first)
 		return NULL;
 	}
 	l->aged = l->over = false;
-	l->p = l->mem + (KVS_VALUE_LEAN - value_at(first)) % PAGES_BYTES;
+	l->p = mem_value(l) + KVS_VALUE_LEAN - value_at(first);
 	return (void *)(uintptr_t)l->p;
 }
 

@@ -104,13 +104,34 @@ enum exchanged {
 	EXCHANGE_FULL = 2, /* no memory, or no mapping, for a part either */
 };
 
+/* A place that lies as p does: there the kernel moves large pages, and tables of small ones, whole.
+ * NULL: none was found. */
+static void *
+place_like(const uint8_t *p, size_t bytes)
+{
+	const uintptr_t all = PAGES_LARGE_BYTES;
+	uint8_t *free;
+
+	if (bytes < PAGES_LARGE_BYTES) {
+		return NULL;
+	}
+	free = mmap(NULL, bytes + all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+		    0);
+	if (free == MAP_FAILED) {
+		return NULL;
+	}
+	munmap(free, bytes + all);
+	return free + ((uintptr_t)p - (uintptr_t)free) % all;
+}
+
 /* Takes the pages of a range away; the range stays, empty. NULL: it is not one mapping, or errno is
  * ENOMEM. */
 static uint8_t *
 take(uint8_t *p, size_t bytes)
 {
-	/* NULL: wherever there is room. The kernel looks at it, whatever the manual says. */
-	void *to = mremap(p, bytes, bytes, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
+	/* Where there is room, here if nobody else has come to it since. The kernel looks at it,
+	 * whatever the manual says. */
+	void *to = mremap(p, bytes, bytes, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, place_like(p, bytes));
 
 	return to == MAP_FAILED ? NULL : to;
 }

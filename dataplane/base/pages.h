@@ -21,7 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PAGES_BYTES 4096U
+#define PAGES_BYTES       4096U
+#define PAGES_LARGE_BYTES (2UL << 20)
 
 struct pages;
 

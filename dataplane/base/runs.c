@@ -255,6 +255,21 @@ runs_alloc(struct runs *r, uint32_t cnt, enum runs_end end)
 	return page;
 }
 
+uint32_t
+runs_alloc_at(struct runs *r, uint32_t cnt, uint32_t every, uint32_t phase)
+{
+	uint32_t page;
+
+	REQUIRE(cnt > 0 && phase < every && every <= RUNS_NONE - cnt);
+	page = row_find(r, cnt + every - 1, RUNS_HIGH);
+	if (page != RUNS_NONE) {
+		page += every - 1;
+		page -= (page + every - phase) % every;
+		pages_flip(r, page, cnt, true);
+	}
+	return page;
+}
+
 void
 runs_free(struct runs *r, uint32_t page, uint32_t cnt)
 {

@@ -50,6 +50,15 @@ void runs_init(struct runs *r, void *mem, uint32_t page_cnt);
  */
 uint32_t runs_alloc(struct runs *r, uint32_t cnt, enum runs_end end);
 
+/* runs_alloc_at takes cnt pages in a row, of which the first is `phase` more than a multiple of
+ * `every`: the last such place in the highest row that is long enough to have one wherever it lies.
+ *
+ * Requires:  cnt > 0; phase < every; cnt + every <= RUNS_NONE
+ * Returns:   the first page; RUNS_NONE if no row has cnt + every - 1.
+ * Cost:      as runs_alloc
+ */
+uint32_t runs_alloc_at(struct runs *r, uint32_t cnt, uint32_t every, uint32_t phase);
+
 /* runs_free gives pages back.
  *
  * Requires:  all of them are taken. They need not have been taken by one call.

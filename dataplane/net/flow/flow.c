@@ -399,13 +399,16 @@ flow_rx_take(struct flow_rx *r, const struct wire_head *h, struct slice body)
 		return 0;
 	}
 	/* wire_read: it lies inside the message */
-	copy_part(r->p + h->off, body.p, body.len, r->len);
+	copy_part_open(r->p + h->off, body.p, body.len, r->len);
 	bits_set(&r->bits, i);
 	/* The first one asks for what is behind it. */
 	r->ack_soon |= r->came == 0 || bits_top(&r->bits) > 1;
 	while (bits_has(&r->bits, 0)) {
 		bits_shift(&r->bits, 1);
 		r->came += MIN((uint32_t)r->mss, r->len - r->came);
+	}
+	if (r->came == r->len) {
+		copy_part_close(r->len); /* only now may others hear of it */
 	}
 	return 0;
 }

@@ -303,6 +303,32 @@ objects_are_aligned(void **state)
 	free(extent);
 }
 
+/* Behind one another with pages between, wherever the extent begins; but not where that is what
+ * keeps one out. */
+static void
+long_objects_begin_as_large_pages_do(void **state)
+{
+	const size_t bytes = 32 * MIB, room = 5 * MIB + 1;
+
+	for (size_t shift = 0; shift < 4; shift++) {
+		uint8_t *mem = aligned_alloc(2 * MIB, bytes + 2 * MIB), *p;
+		struct heap *h = heap_init(mem + shift * 123 * HEAP_PAGE, bytes);
+
+		for (int i = 0; i < 4; i++) {
+			p = heap_alloc(h, room);
+			assert_non_null(p);
+			assert_int_equal((uintptr_t)p % HEAP_AHEAD_BYTES, 0);
+			assert_non_null(heap_alloc(h, 20 * HEAP_PAGE));
+		}
+		heap_check(h);
+		h = heap_init(mem + shift * 123 * HEAP_PAGE, bytes);
+		p = heap_alloc(h, heap_capacity_bytes(h));
+		assert_non_null(p);
+		heap_check(h);
+		free(mem);
+	}
+}
+
 static void
 an_extent_may_begin_and_end_anywhere(void **state)
 {
@@ -647,6 +673,7 @@ main(void)
 		cmocka_unit_test(one_of_each_class_leaves_half_a_small_extent),
 		cmocka_unit_test(sizes_are_rounded_as_promised),
 		cmocka_unit_test(objects_are_aligned),
+		cmocka_unit_test(long_objects_begin_as_large_pages_do),
 		cmocka_unit_test(an_extent_may_begin_and_end_anywhere),
 		cmocka_unit_test(small_and_large_keep_to_their_ends),
 		cmocka_unit_test(a_huge_extent_is_touched_only_where_used),

@@ -117,6 +117,45 @@ none_is_told(void **state)
 	free(mem);
 }
 
+/* Rows of a width that only some places have. */
+static void
+a_place_is_a_multiple_and_a_phase(void **state)
+{
+	struct rng rng;
+	struct model *m = calloc(1, sizeof(*m));
+	uint32_t found = 0, none = 0;
+
+	rng_init(&rng, test_seed("runs_at"));
+	for (int round = 0; round < 200; round++) {
+		uint32_t every = 1 + (uint32_t)rng_below(&rng, 40);
+		uint32_t phase = (uint32_t)rng_below(&rng, every);
+		struct runs r;
+		void *mem = runs_make(&r, 1000);
+
+		m->page_cnt = 1000;
+		memset(m->free, 1, sizeof(m->free));
+		for (int i = 0; i < 60; i++) {
+			uint32_t cnt = 1 + (uint32_t)rng_below(&rng, 60);
+			uint32_t row = model_find(m, cnt + every - 1, RUNS_HIGH);
+			uint32_t page = runs_alloc_at(&r, cnt, every, phase);
+
+			assert_int_equal(page == RUNS_NONE, row == RUNS_NONE);
+			if (page == RUNS_NONE) {
+				none++;
+				continue;
+			}
+			found++;
+			assert_int_equal(page % every, phase);
+			assert_in_range(page, row, row + every - 1);
+			model_set(m, page, cnt, false);
+			runs_check(&r);
+		}
+		free(mem);
+	}
+	assert_true(found > 100 && none > 100);
+	free(m);
+}
+
 /* All 2^12 patterns of twelve pages that straddle a word boundary, and every length. */
 static void
 every_small_world(void **state)
@@ -202,6 +241,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(misuse_stops_the_process),
 		cmocka_unit_test(none_is_told),
+		cmocka_unit_test(a_place_is_a_multiple_and_a_phase),
 		cmocka_unit_test(every_small_world),
 		cmocka_unit_test(random_work_matches_the_model),
 	};

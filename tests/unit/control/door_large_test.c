@@ -11,6 +11,7 @@
 #include "compiler.h"
 #include "door_int.h"
 #include "kvs_msg.h"
+#include "pages.h"
 #include "payload.h"
 #include "test_cmocka.h"
 #include "timebase.h"
@@ -184,7 +185,7 @@ lies_as_in_the_store(void **state)
 		uint8_t *p = door_take(&w->door, LONG, slice_of(mem, sizeof(mem)));
 
 		assert_non_null(p);
-		assert_int_equal((uintptr_t)(p + at) % PAGE, KVS_VALUE_LEAN);
+		assert_int_equal((uintptr_t)(p + at) % PAGES_LARGE_BYTES, KVS_VALUE_LEAN);
 		assert_true(door_give(&w->door, p));
 		(void)begin(mem, key, RPC_TAKE);
 		p = door_take(&w->door, LONG, slice_of(mem, key)); /* and cut off anywhere */
