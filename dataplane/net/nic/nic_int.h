@@ -64,9 +64,8 @@ int nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg
 		  struct topo_why *why);
 void nic_port_close(struct nic_port *p);
 
-/* nic_port_init makes a port that is not open. nic_port_try is nic_port_open; but MB_ERR_BUSY: the
- * queues of af_xdp are not to be had, or not yet. */
-void nic_port_init(struct nic_port *p, const struct nic_cfg *cfg);
+/* nic_port_try is nic_port_open; but MB_ERR_BUSY: the queues of af_xdp are not to be had, or not
+ * yet. */
 int nic_port_try(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc,
 		 struct topo_why *why);
 

@@ -521,8 +521,8 @@ port_text(struct nic_port *p, const char *driver, const struct host_cfg *hc)
 		 p->ours_fd >= 0 ? ", kept from the kernel's IP" : "");
 }
 
-void
-nic_port_init(struct nic_port *p, const struct nic_cfg *cfg)
+static void
+port_init(struct nic_port *p, const struct nic_cfg *cfg)
 {
 	*p = (struct nic_port){ .id = RTE_MAX_ETHPORTS, .queue_cnt = cfg->queue_cnt };
 	p->ask_fd = p->group_fd = p->ours_fd = -1;
@@ -537,7 +537,7 @@ nic_port_try(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc,
 	struct rte_eth_dev_info info;
 	int err;
 
-	nic_port_init(p, cfg);
+	port_init(p, cfg);
 	sockets_look(before);
 	err = port_device(p, cfg, why);
 	if (err == 0 && rte_eth_dev_info_get(p->id, &info) != 0) {
@@ -579,7 +579,7 @@ int
 nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc,
 	      struct topo_why *why)
 {
-	nic_port_init(p, cfg);
+	port_init(p, cfg);
 	return nic_xdp_is(cfg->device) ? nic_xdp_open(p, cfg, hc, why)
 				       : nic_port_try(p, cfg, hc, why);
 }
