@@ -416,7 +416,7 @@ a_datagram_wakes_who_sleeps(void **state)
 {
 	struct sleeper t = { .io = sock_io(s) };
 	struct runner one = { .lcore = NULL };
-	uint64_t from_ns, late = 0;
+	uint64_t from_ns, naps, late = 0;
 
 	(void)state;
 	lcore_cfg_default(&one.cfg);
@@ -434,6 +434,9 @@ a_datagram_wakes_who_sleeps(void **state)
 		late += now_ns() - from_ns > NS_PER_S / 4;
 	}
 	assert_in_range(late, 0, 5); /* a busy machine */
+	naps = metric(&one, METRIC_lcore_nap_begun);
+	sleep_ns(300 * NS_PER_MS);
+	assert_in_range(metric(&one, METRIC_lcore_nap_begun) - naps, 0, 5); /* it slept */
 	assert_int_equal(runner_end(&one), MB_OK);
 }
 
