@@ -9,6 +9,7 @@
 #include "cmd_key.h"
 #include "commands.h"
 #include "gate_head.h"
+#include "gate_memory.h"
 #include "lattice.h"
 #include "map.h"
 #include "oset.h"
@@ -32,20 +33,36 @@ cursor_find(struct gate *g, uint64_t id)
 	return k->id == id && k->key != NULL ? k : NULL;
 }
 
-static uint64_t
-cursor_new(struct gate *g, struct slice key)
+static void
+cursor_forget(struct gate *g, struct gate_cursor *k)
 {
-	uint64_t id = ++g->cursor_seq;
-	struct gate_cursor *k = &g->cursor[id % GATE_CURSOR_CNT];
-
 	if (k->key != NULL) {
 		heap_free(g->heap, k->key, k->len);
+		k->key = NULL;
 	}
-	k->key = heap_alloc(g->heap, key.len);
-	if (k->key == NULL) {
+}
+
+/* Returns: its number; 0: there is no memory, and no reply, which would say that all is shown. */
+static uint64_t
+cursor_new(struct gate *g, struct gate_conn *c, struct slice key)
+{
+	uint8_t *p = heap_alloc(g->heap, key.len);
+	struct gate_cursor *k;
+	uint64_t id;
+
+	for (uint64_t i = 1; p == NULL && i <= GATE_CURSOR_CNT; i++) {
+		cursor_forget(g, &g->cursor[(g->cursor_seq + i) % GATE_CURSOR_CNT]);
+		p = heap_alloc(g->heap, key.len);
+	}
+	if (p == NULL) {
+		gate_memory_unfit(c, gate_memory_held(c) + key.len);
 		return 0;
 	}
-	memcpy(k->key, key.p, key.len);
+	memcpy(p, key.p, key.len);
+	id = ++g->cursor_seq;
+	k = &g->cursor[id % GATE_CURSOR_CNT];
+	cursor_forget(g, k);
+	k->key = p;
 	k->len = (uint16_t)key.len;
 	k->id = id;
 	return id;
@@ -188,7 +205,7 @@ cmd_scan(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	for (r = rbuf_of(list); cache_scan_next(&r, &key) == 1;) {
 		last = key;
 	}
-	next = c->answer.sub != 0 && last.len != 0 ? cursor_new(g, last) : 0;
+	next = c->answer.sub != 0 && last.len != 0 ? cursor_new(g, c, last) : 0;
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)next);
 	gate_array(g, c, 2);
 	gate_bulk_str(g, c, text);
@@ -308,7 +325,7 @@ members_scan(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 		last = members_show(g, c, &v, walk, &opt);
 	}
 	snprintf(text, sizeof(text), "%llu",
-		 (unsigned long long)(last.len != 0 ? cursor_new(g, last) : 0));
+		 (unsigned long long)(last.len != 0 ? cursor_new(g, c, last) : 0));
 	gate_look_end(g, &v);
 	resp_put_bulk(&w, slice_of(text, strlen(text)));
 	gate_out_fill(g, c, head, &w);

@@ -541,6 +541,22 @@ class Replies(Case):
         self.assertTrue(0 < left < 120, left)
 
 
+class Cursors(unittest.TestCase):
+    """A cursor that there is no memory for is not 0, which would say that all keys were shown."""
+
+    def test_without_memory_a_walk_is_not_over(self):
+        node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', '--set', 'gate.memory=4m')
+        self.addCleanup(node.remove)
+        c = Raw(port_of(node))
+        self.addCleanup(c.close)
+        for i in range(3):
+            c('set', f'{i}' * 1000, 'x')
+        for _ in range(4096):   # more than memory has room for
+            at, keys = c('scan', 0, 'count', 1)
+            self.assertEqual((at != b'0', keys), (True, [b'0' * 1000]))
+        self.assertEqual(c('scan', at, 'count', 1)[1], [b'1' * 1000])
+
+
 class Killed(Case):
     def test_increments_count_while_executors_are_killed(self):
         over, told, failed = threading.Event(), [], []
