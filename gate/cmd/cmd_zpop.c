@@ -94,7 +94,7 @@ set_open(struct gate *g, struct gate_conn *c, struct taker *t, struct gate_walk 
 		}
 		if (gate_front_is_due(&g->fronts, hash, t->max, g->now_ns)) {
 			gate_loans_end(g, &c->loans);
-			gate_turn_end(g, c);
+			gate_conn_starve(g, c); /* turns are for who looks */
 			return CACHE_MISS;
 		}
 	}
