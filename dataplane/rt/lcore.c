@@ -21,8 +21,8 @@
  *     kernel: the earliest is the length of the wait.
  * I4  Whatever runs once a pass is bounded, so a tile's turn comes round.
  * I5  Without the token an idle lcore yields after each look, but as long as tiles await another
- *     core, await_ns at most; and but once in TURN_NS when for so long only tiles that are far had
- *     work, and none awaits an executor on this very cpu.
+ *     core, await_ns at most; and but once in TURN_NS when the last work, and all for so long
+ *     before it, was of tiles that are far, and none awaits an executor on this very cpu.
  *
  * Why one thread for many tiles at all: on a small machine there is nothing else, and on a large
  * one it is the same loop with one tile in it.
@@ -55,7 +55,7 @@
 #define NOT_STARTED UINT32_MAX
 
 /* For so long an idle lcore may keep the cpu from those for whom it does nothing: longer than from
- * one call by a far socket to the next, 13 to 31 us, as each gives the cpu to its executor anyway. */
+ * one call by a far socket to the next, 13 to 31 us: each gives the cpu to its executor anyway. */
 #define TURN_NS (50 * NS_PER_US)
 
 enum spin {
@@ -81,6 +81,7 @@ struct lcore {
 	uint64_t housekeeping_ns; /* all tiles' housekeeping is due */
 	enum spin spin;
 	bool awaited; /* the cpu was kept, though another wants it, for what a tile awaits */
+	bool far;     /* had work, and for TURN_NS only of tiles that are far */
 	bool untidy;  /* worked since all tiles' last housekeeping */
 	uint32_t eal_lcore_id;
 	uint32_t tile_cnt;
@@ -227,6 +228,14 @@ any_near(const struct lcore *l, uint64_t worked)
 	return false;
 }
 
+/* Remembers for whom there was work. */
+static void
+worked_for(struct lcore *l, bool near)
+{
+	l->near_ns = near ? l->now_ns : l->near_ns;
+	l->far = l->now_ns - l->near_ns >= TURN_NS;
+}
+
 /* Returns whether any tile found work. An answer goes the way back of its question: behind the last
  * tile that worked those before it are polled again, as long as they worked and do so again. So a
  * write is asked, done and answered in one pass where all that it passes are on one lcore. */
@@ -247,7 +256,7 @@ tiles_poll(struct lcore *l)
 		while (i-- > 0 && (worked >> i & 1) != 0 &&
 		       tile_poll(&l->tile[i], l->now_ns, &l->tsc) != 0) {
 		}
-		l->near_ns = any_near(l, worked) ? l->now_ns : l->near_ns;
+		worked_for(l, any_near(l, worked));
 	}
 	return worked != 0;
 }
@@ -341,7 +350,7 @@ give(struct lcore *l)
 static bool
 keeps(const struct lcore *l)
 {
-	return l->now_ns - l->near_ns >= TURN_NS && l->now_ns - l->gave_ns < TURN_NS &&
+	return l->far && l->now_ns - l->gave_ns < TURN_NS &&
 	       !(l->cfg.await_ns == 0 && tiles_await(l));
 }
 
@@ -474,7 +483,7 @@ loop(struct lcore *l)
 
 		l->now_ns = timebase_now_ns(l->cfg.timebase);
 		if (events > 0) {
-			l->near_ns = l->now_ns; /* whose they are is not told */
+			worked_for(l, true); /* whose they are is not told */
 		}
 		busy = tiles_poll(l) || events > 0; /* <= a burst of each input of each tile */
 		tiles_housekeep(l, false);          /* those whose time has come */

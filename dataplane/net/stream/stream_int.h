@@ -124,9 +124,9 @@ void stream_lent(struct stream *s, struct conn *c, uint32_t mark, int res, uint3
 /* stream_lend_closing: a connection is about to be closed. */
 void stream_lend_closing(struct stream *s, struct conn *c);
 
-/* stream_far_set notes whether what a connection sends comes in on another cpu; stream_far_look asks
- * the kernel, once in a while, when something has just come: what it says then is of that, and not
- * of an acknowledgement, which our own send may bring, on this cpu. */
+/* stream_far_set notes whether what a connection sends comes in on another cpu. stream_far_look
+ * asks the kernel, once in a while, when something has just come: what it says then is of that, and
+ * not of an acknowledgement, which our own send may bring, on this cpu. */
 void stream_far_set(struct stream *s, struct conn *c, bool far);
 void stream_far_look(struct stream *s, struct conn *c);
 
