@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* door_large - what is too long to be copied once more
  *
- * A long request comes into pages of the door's, in which its value lies as the store will have it
- * in its own, and in large pages too: they change places (kvs_act.h, gives). A long value is sent from where the cache has
+ * A long request comes into pages of the door's, in which its value lies as the store will have it,
+ * in large pages too: they change places (kvs_act.h, gives). A long value is sent from where the cache has
  * it; meanwhile it is held, as by any reader. Both are few at a time: what finds no place goes by
  * way of the net tile's memory.
  *
