@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* door_large - what is too long to be copied once more
  *
- * A long request comes into pages of the door's, in which its value lies as the store will have it
- * in its own, and in large pages too: they change places (kvs_act.h, gives). A long value is sent from where the cache has
- * it; meanwhile it is held, as by any reader. Both are few at a time: what finds no place goes by
- * way of the net tile's memory.
+ * A long request comes into pages of the door's, in which its value lies as the store will have
+ * it, in large pages too: they change places (kvs_act.h, gives). A long value is sent from where
+ * the cache has it; meanwhile it is held, as by any reader. Both are few at a time: what finds no
+ * place goes by way of the net tile's memory.
  *
  * The pages are kept for the next request of that length, so that they need not be zeroed again;
  * for one of another length they would be several mappings, which do not move at once. What nobody

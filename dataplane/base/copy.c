@@ -106,10 +106,3 @@ copy_past_close(void)
 }
 
 #endif
-
-void
-copy_past(void *to, const void *from, size_t len)
-{
-	copy_past_open(to, from, len);
-	copy_past_close();
-}

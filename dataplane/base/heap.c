@@ -25,9 +25,7 @@
  *
  * Fragmentation. Small objects fill the lowest free one of a span. Spans, and runs below
  * RUN_HIGH_PAGES, take the lowest pages that fit, larger runs the highest: what is small and
- * long-lived gathers at one end, and the other stays good for 64 MiB. Runs from RUN_LARGE_PAGES on
- * begin where a large page may, while there is such a place: pages that exchange theirs with others
- * (pages.h) do so by the large page if both lie alike. When no run is long enough
+ * long-lived gathers at one end, and the other stays good for 64 MiB. When no run is long enough
  * for the span a class wants, it makes do with a shorter one. In an extent below 2 MiB spans are
  * shorter, too: else one held object of each class could keep all of 256 KiB.
  *
@@ -60,7 +58,6 @@ enum {
 	LINE_LG_MAX = 8, /* below 2^8 a quarter octave is less than a line */
 
 	RUN_HIGH_PAGES = 16, /* as long as the longest span */
-	RUN_LARGE_PAGES = 1024,
 	LONG_MIN = 1 << 20,
 	LONG_LG = 4,           /* steps an octave */
 	SPAN_WASTE_SHARE = 32, /* a span wastes at most 1/32 of its pages, where that can be had */
@@ -257,19 +254,6 @@ is_held_free(const struct heap *h, uint32_t page)
 	return (h->held[page / 64] >> page % 64 & 1) != 0 && runs_is_free(&h->runs, page);
 }
 
-/* Long runs begin where a large page does, if they find such a place: see Fragmentation. */
-static uint32_t
-runs_take(struct heap *h, uint32_t cnt, enum runs_end end)
-{
-	const uint32_t every = HEAP_AHEAD_BYTES / HEAP_PAGE;
-	uint32_t first = (uint32_t)((uintptr_t)h->page / HEAP_PAGE % every), page = PAGE_NONE;
-
-	if (cnt >= RUN_LARGE_PAGES) {
-		page = runs_alloc_at(&h->runs, cnt, every, (every - first) % every);
-	}
-	return page != PAGE_NONE ? page : runs_alloc(&h->runs, cnt, end);
-}
-
 /* Pages for somebody who may take all but `leave` of the free ones. */
 static uint32_t
 pages_take(struct heap *h, uint32_t cnt, enum runs_end end, uint32_t leave)
@@ -278,7 +262,7 @@ pages_take(struct heap *h, uint32_t cnt, enum runs_end end, uint32_t leave)
 
 	leave += h->charged_cnt;
 	if (cnt <= h->free_cnt && h->free_cnt - cnt >= leave) {
-		page = runs_take(h, cnt, end);
+		page = heap_runs_take(h, cnt, end);
 		if (page != PAGE_NONE) {
 			uint32_t before = h->held_cnt;
 

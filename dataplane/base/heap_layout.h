@@ -24,6 +24,8 @@ enum {
 	HEAP_SMALL_MAX = 16384, /* above it, sizes are whole pages */
 	HEAP_CLASS_CNT = 31,    /* of sizes up to HEAP_SMALL_MAX: see class_of in heap.c */
 
+	HEAP_LARGE_PAGES = 1024,
+
 	SPAN_PAGES_MAX = 16,
 	SPAN_OBJECT_MAX = 4096, /* the most a span can have: 64 words of 64 bits */
 };
@@ -83,6 +85,20 @@ static inline struct span *
 heap_span(const struct heap *h, uint32_t page)
 {
 	return (struct span *)(h->page + (size_t)page * HEAP_PAGE);
+}
+
+/* Runs from HEAP_LARGE_PAGES on begin where a large page may, while there is such a place: what
+ * exchanges its pages with others (pages.h) does so by the large page if both lie alike. */
+static inline uint32_t
+heap_runs_take(struct heap *h, uint32_t cnt, enum runs_end end)
+{
+	const uint32_t every = HEAP_AHEAD_BYTES / HEAP_PAGE;
+	uint32_t first = (uint32_t)((uintptr_t)h->page / HEAP_PAGE % every), page = PAGE_NONE;
+
+	if (cnt >= HEAP_LARGE_PAGES) {
+		page = runs_alloc_at(&h->runs, cnt, every, (every - first) % every);
+	}
+	return page != PAGE_NONE ? page : runs_alloc(&h->runs, cnt, end);
 }
 
 #endif
