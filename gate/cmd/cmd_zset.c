@@ -426,6 +426,7 @@ gate_zset_pick(struct gate *g, struct gate_conn *c, struct gate_walk *w,
 			continue;
 		}
 		w->all++;
+		g->turn_left--; /* it is in no cache, as a rule: twice the work of others */
 		if (is_behind(w, &e, pick)) {
 			continue;
 		}
