@@ -172,12 +172,13 @@ check(struct cli *cli)
 		}
 	}
 	if (cli->json) {
-		return cli_json(cli, json_pack("{s:o, s:i, s:b}", "checks", all, "warnings",
-					       (int)warned, "starts", stopped == 0));
+		cli_json(cli, json_pack("{s:o, s:i, s:b}", "checks", all, "warnings", (int)warned,
+					"starts", stopped == 0));
+	} else {
+		json_decref(all);
+		sum_show(warned, stopped);
 	}
-	json_decref(all);
-	sum_show(warned, stopped);
-	return CLI_DONE;
+	return stopped == 0 ? CLI_DONE : CLI_FAILED;
 }
 
 /* ---------------------------------------------------------------- init, fini */

@@ -203,8 +203,8 @@ class Service(unittest.TestCase):
         """doctor --config looks at what the file says."""
         done = subprocess.run([f'{BUILD}/control/cli/microburst', '--json', 'doctor', '--config',
                                path], capture_output=True, text=True, timeout=LONG_S, check=False)
-        self.assertEqual((done.returncode, done.stderr), (0, ''))
         told = json.loads(done.stdout)
+        self.assertEqual((done.returncode, done.stderr), (0 if told['starts'] else 1, ''))
         found = {c['name']: c['found'] for c in told['checks']}
         with open(path, encoding='utf-8') as f:
             nic = next((line.split('=', 1)[1].strip() for line in f if line.startswith('nic =')),
@@ -221,9 +221,10 @@ class Service(unittest.TestCase):
         if tried.returncode != 0:
             self.assertFalse(told['starts'])
         read = subprocess.run([f'{BUILD}/control/cli/microburst', 'doctor', '--config', path],
-                              capture_output=True, text=True, timeout=LONG_S, check=False).stdout
-        self.assertEqual('\nstop  ' in read and 'This node does not start here' in read,
-                         not told['starts'], read)
+                              capture_output=True, text=True, timeout=LONG_S, check=False)
+        self.assertEqual(read.returncode, done.returncode)
+        self.assertEqual('\nstop  ' in read.stdout and 'This node does not start' in read.stdout,
+                         not told['starts'], read.stdout)
 
     def test_plans_of_the_servers_that_files_are_for(self):
         """On the machine that the file itself names; not on a smaller one."""

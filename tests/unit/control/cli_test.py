@@ -170,7 +170,7 @@ TABLE = [
     ('call increment 4 --trace --json', 0, r'\{"call":.*"results":\[.*\].*"hops":\[.*\]\}\n', r''),
     ('down', 0, r'', r''),
     ('doctor', 0, r'(ok|warn) .*kernel.*', r''),
-    ('doctor --cores 0 --nic ffff:ff:1f.7', 0, r'.*ffff:ff:1f.7 is no device.*', r''),
+    ('doctor --cores 0 --nic ffff:ff:1f.7', 1, r'.*ffff:ff:1f.7 is no device.*', r''),
     ('--socket /x --json dag list', 0, r'\{"dags":.*\}\n', r''),
     ('--version', 0, r'microburst \d+\.\d+\.\d+\n', r''),
     ('help', 0, r'Usage: microburst.*The node:.*State:.*', r''),
