@@ -50,7 +50,7 @@ static const struct {
 	{ "libxdp.so.1", "libxdp_set_print" },
 };
 
-static int
+static int __attribute__((format(printf, 2, 0)))
 print_debug(int level, const char *fmt, va_list args)
 {
 	char text[256];
