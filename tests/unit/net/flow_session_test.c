@@ -69,7 +69,7 @@ setup(void **state)
 					    .taking_bytes = 1 << 20,
 					    .datagram = 1400,
 					    .secret = "sixteen letters" };
-	const struct flow_serve_ops ops = { on_send,    on_alloc, free_nothing,
+	const struct flow_serve_ops ops = { on_send,    on_alloc, on_alloc, free_nothing,
 					    on_request, on_draft, NULL };
 
 	(void)state;
