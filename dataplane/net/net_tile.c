@@ -109,6 +109,14 @@ tile_alloc(void *ctx, size_t bytes)
 }
 
 static void *
+tile_alloc_last(void *ctx, size_t bytes)
+{
+	struct net_tile *t = ctx;
+
+	return heap_alloc_reserve(t->heap, bytes);
+}
+
+static void *
 tile_take(void *ctx, size_t bytes, struct slice first)
 {
 	struct net_tile *t = ctx;
@@ -161,8 +169,10 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 				     .taking_bytes = cfg->memory_bytes / 4 * 3,
 				     .datagram = (uint16_t)cfg->io.ops->datagram_max(cfg->io.io),
 				     .born_ns = timebase_now_ns(timebase_real()) };
-	struct flow_serve_ops ops = { tile_send, tile_alloc, tile_free, tile_request, tile_draft,
-				      t,         tile_take,  tile_back, tile_hold };
+	struct flow_serve_ops ops = { tile_send, tile_alloc,   tile_alloc_last,
+				      tile_free, tile_request, tile_draft,
+				      t,         tile_take,    tile_back,
+				      tile_hold };
 	int err = MB_ERR_NO_MEMORY;
 
 	if (t == NULL) {
@@ -186,6 +196,7 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 	if (t->memory != MAP_FAILED) {
 		(void)madvise(t->memory, t->memory_bytes, MADV_HUGEPAGE);
 		t->heap = heap_init(t->memory, t->memory_bytes);
+		heap_reserve(t->heap, t->memory_bytes / FLOW_LAST_SHARE);
 		err = flow_serve_create(&t->serve, &fc, &ops);
 	} else {
 		t->memory = NULL;

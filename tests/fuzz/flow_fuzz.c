@@ -167,7 +167,8 @@ setup(void)
 				      .client_bytes = LIMIT,
 				      .taking_bytes = LIMIT,
 				      .datagram = DATAGRAM };
-	struct flow_serve_ops so = { on_serve_send, on_alloc, on_free, on_request, on_draft, &w };
+	struct flow_serve_ops so = { on_serve_send, on_alloc, on_alloc, on_free,
+				     on_request,    on_draft, &w };
 	struct flow_ask_ops ao = { on_ask_send, on_alloc, on_free, on_done, NULL };
 	static const uint8_t question[3000];
 	struct wire_head hello = { .kind = WIRE_HELLO,

@@ -146,18 +146,33 @@ scarce_memory_is_waited_for(void **state)
 static void
 who_trickles_makes_room(void **state)
 {
+	/* In the last ones its own long requests had taken all that one client may have, its own
+	 * long answers what requests leave, and one that reads had no room for its long answer. */
+	static const uint64_t seeds[] = { 900,
+					  901,
+					  902,
+					  903,
+					  UINT64_C(4248185999),
+					  UINT64_C(2612885076),
+					  UINT64_C(1131512409),
+					  UINT64_C(2070104364),
+					  UINT64_C(489994392) };
 	uint32_t busy = 0;
 
 	(void)state;
-	for (uint64_t seed = 900; seed < 904; seed++) {
-		assert_int_equal(RUN(.seed = seed, .network = &good_network, .room = WORLD_ROOM / 8,
-				     .tricklers = WORLD_CLIENTS - 1),
+	for (uint32_t i = 0; i < sizeof(seeds) / sizeof(seeds[0]); i++) {
+		assert_int_equal(RUN(.seed = seeds[i], .network = &good_network,
+				     .room = WORLD_ROOM / 8, .tricklers = WORLD_CLIENTS - 1),
 				 0);
 		for (uint32_t n = 0; n < WORLD_REQUESTS; n++) {
 			const struct world_request *r = &world.request[WORLD_CLIENTS - 1][n];
 
-			assert_int_not_equal(r->err, MB_ERR_BUSY);
-			assert_true(r->err == 0 || r->what.reply_bytes > 1000);
+			if (r->err != 0) { /* a long answer had no room: this of it is told */
+				assert_true(r->what.reply_bytes > 1000);
+				assert_true(r->ran > 0);
+				assert_int_equal(r->err, r->what.reads != 0 ? MB_ERR_BUSY
+									    : MB_ERR_INDETERMINATE);
+			}
 			busy += world.request[0][n].err == MB_ERR_BUSY;
 			assert_true(world.request[0][n].err != MB_ERR_BUSY ||
 				    world.request[0][n].ran == 0);

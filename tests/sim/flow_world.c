@@ -78,15 +78,30 @@ on_send(void *ctx, const struct wire_addr *to, const struct wire_head *h, const 
 static void *
 on_alloc(void *ctx, size_t bytes)
 {
+	(void)ctx;
+	return malloc(bytes);
+}
+
+static void *
+on_alloc_last(void *ctx, size_t bytes)
+{
 	struct world_end *e = ctx;
 
-	if (e->node == SERVER) {
-		if (bytes > e->w->room) {
-			return NULL;
-		}
-		e->w->room -= bytes;
+	if (bytes > e->w->room) {
+		return NULL;
 	}
+	e->w->room -= bytes;
 	return malloc(bytes);
+}
+
+/* As the above, of all but the last. */
+static void *
+on_alloc_serve(void *ctx, size_t bytes)
+{
+	struct world_end *e = ctx;
+
+	return bytes + e->w->cfg.room / FLOW_LAST_SHARE <= e->w->room ? on_alloc_last(e, bytes)
+								      : NULL;
 }
 
 static void
@@ -236,7 +251,8 @@ serve_make(struct world *w)
 				      .born_ns = w->events.now_ns,
 				      .incarnation = (w->events.now_ns + 1) << 8 };
 	struct flow_serve_ops ops = { .send = on_send,
-				      .alloc = on_alloc,
+				      .alloc = on_alloc_serve,
+				      .alloc_last = on_alloc_last,
 				      .free = on_free,
 				      .request = on_request,
 				      .draft = on_draft,

@@ -24,6 +24,7 @@
 #include "flow.h"
 
 #define FLOW_SECRET_BYTES 16
+#define FLOW_LAST_SHARE   16 /* so large a part of memory is the last: flow_session.c */
 
 struct flow_serve;
 
@@ -35,8 +36,10 @@ struct flow_ref {
 
 struct flow_serve_ops {
 	flow_send_fn *send;
-	/* Memory for messages, within the limit of all; NULL: none now. */
+	/* Memory for messages, within the limit of all but its last part; alloc_last: of this too,
+	 * for answers of one datagram. NULL: none now. */
 	void *(*alloc)(void *ctx, size_t bytes);
+	void *(*alloc_last)(void *ctx, size_t bytes);
 	void (*free)(void *ctx, void *p, size_t bytes);
 	/* A whole request; its bytes are there until this returns. Answered once, now or later, by
 	 * flow_serve_reply or flow_serve_refuse. */
@@ -57,7 +60,7 @@ struct flow_serve_ops {
 struct flow_serve_cfg {
 	uint32_t session_max;
 	uint32_t xfer_max;     /* messages of several segments that are on their way at once */
-	uint64_t client_bytes; /* of memory, for one client's messages */
+	uint64_t client_bytes; /* of memory, for one client's messages: flow_session.c */
 	uint64_t taking_bytes; /* of alloc's, for requests on their way: the rest is for answers */
 	uint16_t datagram;     /* the widest that can be sent and received here */
 	uint8_t secret[FLOW_SECRET_BYTES]; /* random: what sessions are made from */

@@ -25,6 +25,11 @@
  * what he was granted for a second or two, and nobody who moves has to go. When none is slow, the
  * answers of clients go that have not been heard for so long that they wait for nothing.
  *
+ * Answers cannot wait: one without room is lost, and of what it answers nobody can say what became
+ * of it. So requests on their way leave a quarter of all memory (cfg.taking_bytes), and of what
+ * their client may have (ANSWERS_PART). And long answers leave the last FLOW_LAST_SHARE-th of both
+ * to those of one datagram, as a put's is; a client has FLOW_CREDITS of these at most.
+ *
  * A slot is small and there are FLOW_CREDITS of them in a session; what a message needs while it is
  * on its way stands in a pool that all share (xfer), and its bytes come from alloc, counted for
  * each client.
@@ -45,6 +50,7 @@
 #define PACE_NS      UINT64_C(1000000000)
 #define PACE_CNT     16
 #define PACE_MIN     (64u << 10)
+#define ANSWERS_PART 4 /* of what a client may have, so much is not for requests that come */
 
 static_assert(FLOW_LEFT_CNT % LEFT_ROW == 0 && (LEFT_ROW & (LEFT_ROW - 1)) == 0, "rows of places");
 static_assert(FLOW_SECRET_BYTES == crypto_shorthash_KEYBYTES, "of libsodium");
@@ -140,19 +146,22 @@ flow_serve_name(struct flow_serve *s, struct session *c, const struct slot *slot
 
 /* ------------------------------------------------------------------- memory */
 
+/* Whether a client may have len bytes more, and after that `left` of what it may have. */
 static bool
-session_may(const struct flow_serve *s, const struct session *c, size_t len)
+session_may(const struct flow_serve *s, const struct session *c, size_t len, uint64_t left)
 {
-	return len <= s->cfg.client_bytes - MIN(c->bytes, s->cfg.client_bytes);
+	return len + left <= s->cfg.client_bytes - MIN(c->bytes, s->cfg.client_bytes);
 }
 
 void *
 flow_serve_alloc(struct flow_serve *s, struct session *c, size_t len)
 {
+	bool last = len <= c->mss;
+	uint64_t left = last ? 0 : s->cfg.client_bytes / FLOW_LAST_SHARE;
 	void *p = NULL;
 
-	while (session_may(s, c, len)) {
-		p = s->ops.alloc(s->ops.ctx, len);
+	while (session_may(s, c, len, left)) {
+		p = last ? s->ops.alloc_last(s->ops.ctx, len) : s->ops.alloc(s->ops.ctx, len);
 		if (likely(p != NULL) || !flow_serve_evict(s)) {
 			break;
 		}
@@ -166,10 +175,11 @@ void *
 flow_serve_alloc_taking(struct flow_serve *s, struct session *c, size_t len, struct slice first,
 			bool *ret_counted)
 {
+	uint64_t left = s->cfg.client_bytes / ANSWERS_PART;
 	void *p = NULL;
 
 	*ret_counted = false;
-	while (session_may(s, c, len) && s->now_ns >= c->barred_ns) {
+	while (session_may(s, c, len, left) && s->now_ns >= c->barred_ns) {
 		p = s->ops.take != NULL ? s->ops.take(s->ops.ctx, len, first) : NULL;
 		if (p == NULL && s->taking_bytes + len <= s->cfg.taking_bytes) {
 			p = s->ops.alloc(s->ops.ctx, len);

@@ -142,7 +142,7 @@ setup(void **state)
 					   .taking_bytes = 4 * LONG,
 					   .datagram = DATAGRAM,
 					   .secret = "sixteen letters" };
-	const struct flow_serve_ops so = { on_send,    on_alloc,      on_free,
+	const struct flow_serve_ops so = { on_send,    on_alloc,      on_alloc,     on_free,
 					   on_request, draft_nowhere, &ends[SERVER] };
 	const struct flow_ask_ops ao = { on_send, on_alloc, on_free, on_done, &ends[CLIENT] };
 	const struct flow_request r = { .first = slice_of(bytes, LONG) };

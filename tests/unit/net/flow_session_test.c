@@ -6,7 +6,8 @@
  *         Clients that come and go without end take no session from others, and what they asked
  *         does not run again. Who has no port is not answered. Answers go from the address that
  *         was asked at last. A get that comes once more, in pieces, is not forgotten when there is
- *         no room for it.
+ *         no room for it. A client's long requests leave room for its answers, and its long answers
+ *         for the short ones.
  * Method: clients of one request each, by hand, at a server of few sessions; time is a number.
  */
 #include <string.h>
@@ -65,11 +66,11 @@ setup(void **state)
 {
 	const struct flow_serve_cfg cfg = { .session_max = SESSIONS,
 					    .xfer_max = 4,
-					    .client_bytes = 1 << 20,
+					    .client_bytes = 4 * sizeof(memory),
 					    .taking_bytes = 1 << 20,
 					    .datagram = 1400,
 					    .secret = "sixteen letters" };
-	const struct flow_serve_ops ops = { on_send,    on_alloc, free_nothing,
+	const struct flow_serve_ops ops = { on_send,    on_alloc, on_alloc, free_nothing,
 					    on_request, on_draft, NULL };
 
 	(void)state;
@@ -407,6 +408,42 @@ a_get_in_pieces_waits_for_room(void **state)
 	}
 }
 
+static void
+what_is_long_leaves_room(void **state)
+{
+	static const uint8_t body[100];
+	const struct wire_addr from = addr_of(1);
+	const uint64_t s = hello(1);
+	const size_t quarter = sizeof(memory), last = 4 * quarter / FLOW_LAST_SHARE;
+	struct wire_head h = { .kind = WIRE_REQUEST,
+			       .flags = WIRE_F_OPEN,
+			       .client = 1,
+			       .session = s,
+			       .len = sizeof(body),
+			       .mss = sizeof(body) };
+
+	(void)state;
+	for (h.id = 1; h.id <= 4; h.id++) {
+		h.total = (uint32_t)(h.id <= 3 ? quarter : quarter - last);
+		flow_serve_input(serve, &from, &h, slice_of(body, sizeof(body)), now_ns);
+		flow_serve_flush(serve);
+		assert_int_equal(said.kind, WIRE_ACK);
+		assert_int_equal(said.word > 0, h.id <= 3); /* granted */
+	}
+	h.len = 10;
+	h.total = 10;
+	for (h.id = 5; h.id <= 6; h.id++) {
+		flow_serve_input(serve, &from, &h, slice_of(body, 10), now_ns);
+		assert_int_equal(ran.id, h.id);
+		if (h.id == 5) {
+			assert_null(flow_serve_room(serve, ran, quarter - last + 1));
+			assert_non_null(flow_serve_room(serve, ran, quarter - last));
+		}
+	}
+	assert_null(flow_serve_room(serve, ran, sizeof(body) + 1));
+	assert_non_null(flow_serve_room(serve, ran, sizeof(body)));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -422,6 +459,7 @@ main(void)
 		TEST(who_has_no_port_is_not_answered),
 		TEST(answers_go_from_where_was_asked_last),
 		TEST(a_get_in_pieces_waits_for_room),
+		TEST(what_is_long_leaves_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

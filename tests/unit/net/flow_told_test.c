@@ -112,8 +112,9 @@ begin(uint64_t a_is, uint64_t b_is)
 						   .datagram = DATAGRAM,
 						   .secret = { 's', (uint8_t)i },
 						   .incarnation = i == A ? a_is : b_is };
-		const struct flow_serve_ops so = { serve_send, on_alloc,      free_nothing,
-						   on_request, draft_nowhere, &ran[i] };
+		const struct flow_serve_ops so = { serve_send,   on_alloc,   on_alloc,
+						   free_nothing, on_request, draft_nowhere,
+						   &ran[i] };
 
 		assert_int_equal(flow_serve_create(&serve[i], &sc, &so), 0);
 	}
