@@ -19,6 +19,7 @@
 
 struct gate;
 struct gate_conn;
+struct gate_tally;
 
 #define GATE_OUT_MAX     (1u << 20)   /* not sent: then no further command is run */
 #define GATE_CHUNK_BYTES (4u << 10)   /* of replies; most are one */
