@@ -20,6 +20,12 @@
  * not asked again for a while; those datagrams are lost, and sent again by flow. For a while only:
  * it may have been one client's way, and others' are not theirs.
  *
+ * What goes to strangers. Whoever greets is answered (flow_session.c), and who speaks in others'
+ * names may name addresses of this link that nobody has: then the answer waits, for seconds, in the
+ * send buffer until the kernel has found nobody there. Some thousand a second fill it. So strangers
+ * have half of it: while more is taken, what answers a greeting, or says that a session is not
+ * known, is dropped and counted. The other half is for those who have a session.
+ *
  * Own addresses. Who listens at all of them is told by the kernel which one a datagram came to
  * (IPV6_PKTINFO, for IPv4 too), and tells it that an answer goes from there. They have numbers
  * (here.h); what has none goes from where the kernel chooses.
@@ -31,9 +37,11 @@
 #include <liburing.h>
 #include <netdb.h>
 #include <linux/sock_diag.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -80,7 +88,9 @@ struct sock {
 	uint32_t rx_cnt; /* how many the next look takes */
 	uint32_t whole;  /* sends that the kernel is not asked to take apart */
 	uint8_t *rx_bytes, *tx_bytes;
-	uint32_t tx_cnt; /* in this burst */
+	uint32_t tx_cnt;    /* in this burst */
+	uint32_t strangers; /* of them, to whom */
+	int send_bytes;     /* the send buffer */
 	struct sock_stats stats;
 	struct here here; /* via is a number of its, or 0 */
 	struct mmsghdr in[RX_CNT];
@@ -173,6 +183,7 @@ sock_bind(struct sock *s, const struct wire_addr *at)
 {
 	struct sockaddr_in6 sa = sockaddr_of(at);
 	int off = 0, on = 1, buffer = SOCKET_BUFFER, discover = IPV6_PMTUDISC_DO;
+	socklen_t len = sizeof(s->send_bytes);
 
 	s->fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (s->fd < 0) {
@@ -189,6 +200,7 @@ sock_bind(struct sock *s, const struct wire_addr *at)
 	if (setsockopt(s->fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer)) != 0) {
 		setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 	}
+	getsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &s->send_bytes, &len);
 	s->all = IN6_IS_ADDR_UNSPECIFIED(&sa.sin6_addr);
 	if (s->all) {
 		setsockopt(s->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
@@ -344,6 +356,15 @@ sock_room(struct sock *s)
 	return s->iov[s->tx_cnt].iov_base;
 }
 
+/* Whether one of this burst goes to somebody who need not be where he says he is. */
+static bool
+send_is_to_stranger(const struct sock *s, uint32_t i)
+{
+	uint8_t kind = ((const uint8_t *)s->iov[i].iov_base)[offsetof(struct wire_head, kind)];
+
+	return kind == WIRE_WELCOME || kind == WIRE_RESET;
+}
+
 void
 sock_send(struct sock *s, const struct wire_addr *to, size_t len)
 {
@@ -352,8 +373,36 @@ sock_send(struct sock *s, const struct wire_addr *to, size_t len)
 	s->tx[s->tx_cnt].to = sockaddr_of(to);
 	s->tx[s->tx_cnt].via = to->via;
 	s->iov[s->tx_cnt].iov_len = len;
+	s->strangers += send_is_to_stranger(s, s->tx_cnt);
 	s->tx_cnt++;
 	s->stats.tx++;
+}
+
+/* Drops what is for strangers if their half of the send buffer is taken. */
+static noinline void
+send_strangers(struct sock *s)
+{
+	uint32_t kept = 0;
+	int taken = 0;
+
+	s->strangers = 0;
+	if (ioctl(s->fd, SIOCOUTQ, &taken) != 0 || taken <= s->send_bytes / 2) {
+		return;
+	}
+	for (uint32_t i = 0; i < s->tx_cnt; i++) {
+		struct iovec iov = s->iov[i];
+
+		if (send_is_to_stranger(s, i)) {
+			s->stats.tx_dropped++;
+			continue;
+		}
+		s->iov[i] = s->iov[kept];
+		s->iov[kept] = iov;
+		s->tx[kept].to = s->tx[i].to;
+		s->tx[kept].via = s->tx[i].via;
+		kept++;
+	}
+	s->tx_cnt = kept;
 }
 
 /* How many datagrams from the i-th on can be one send. */
@@ -435,6 +484,9 @@ sock_flush(struct sock *s)
 {
 	uint32_t n, cnt = 0, done = 0;
 
+	if (unlikely(s->strangers > 0)) {
+		send_strangers(s);
+	}
 	for (uint32_t i = 0; i < s->tx_cnt; i += n) {
 		n = send_cnt(s, i);
 		s->whole -= s->whole > 0;

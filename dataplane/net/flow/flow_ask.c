@@ -94,9 +94,8 @@ ask_due(struct flow_ask *a, struct flow_ask_slot *s, uint64_t at_ns)
 
 /* ------------------------------------------------------------------ ending */
 
-/* F2: the one place where a request ends. */
 static void
-ask_done(struct flow_ask *a, struct flow_ask_slot *s, int err, uint8_t *p, size_t len, bool owned)
+ask_slot_free(struct flow_ask *a, struct flow_ask_slot *s, bool owned)
 {
 	REQUIRE(s->state != ASK_FREE);
 	if (s->in && s->rx.p != NULL && !owned) {
@@ -114,6 +113,13 @@ ask_done(struct flow_ask *a, struct flow_ask_slot *s, int err, uint8_t *p, size_
 					   a->slot[SLOT(a->done_id + 1)].id != a->done_id + 1)) {
 		a->done_id++;
 	}
+}
+
+/* F2: the one place where a request ends. */
+static void
+ask_done(struct flow_ask *a, struct flow_ask_slot *s, int err, uint8_t *p, size_t len, bool owned)
+{
+	ask_slot_free(a, s, owned);
 	a->ops.done(a->ops.ctx, s->user, err, p, len, owned);
 }
 
@@ -299,7 +305,7 @@ flow_ask_start(struct flow_ask *a, const struct flow_request *r, void *user, uin
 	}
 	s->id = a->next_id;
 	s->state = ASK_WAITING;
-	s->in = s->doubt = false;
+	s->in = s->doubt = s->anew = false;
 	s->r = *r;
 	s->user = user;
 	a->open_cnt++;
@@ -451,11 +457,24 @@ ask_on_reply(struct flow_ask *a, struct flow_ask_slot *s, const struct wire_head
 	}
 }
 
-/* The answer of what changes nothing had no room: that is no doubt. */
-static int
-ask_refused(const struct flow_ask_slot *s, int err)
+/* The answer of what changes nothing had no room, or was given up, for we were away: that is no
+ * doubt. If some of it is here, it is asked for once more, by another id: no part of the first
+ * answer gets into the second. */
+static void
+ask_on_refuse(struct flow_ask *a, struct flow_ask_slot *s, int err, uint64_t now_ns)
 {
-	return s->r.reads && err == MB_ERR_INDETERMINATE ? MB_ERR_BUSY : err;
+	struct flow_request r = s->r;
+
+	if (!r.reads || err != MB_ERR_INDETERMINATE) {
+		ask_done(a, s, err, NULL, 0, false);
+	} else if (!s->in || s->anew) {
+		ask_done(a, s, MB_ERR_BUSY, NULL, 0, false);
+	} else {
+		ask_slot_free(a, s, false);
+		INSIST(flow_ask_start(a, &r, s->user, now_ns) == 0, "there is room for one");
+		a->slot[SLOT(a->next_id)].anew = true;
+	}
+	ask_run_waiting(a, now_ns);
 }
 
 void
@@ -507,8 +526,7 @@ flow_ask_input(struct flow_ask *a, const struct wire_head *h, struct slice body,
 	} else if (h->kind == WIRE_ACK && mine && (h->flags & WIRE_F_OF_REPLY) == 0) {
 		ask_on_ack(a, s, h, body, now_ns);
 	} else if (h->kind == WIRE_REFUSE && mine) {
-		ask_done(a, s, ask_refused(s, -(int)h->word), NULL, 0, false);
-		ask_run_waiting(a, now_ns);
+		ask_on_refuse(a, s, -(int)h->word, now_ns);
 	} else {
 		a->stats.bad++;
 	}

@@ -43,6 +43,7 @@ struct flow_ask_slot {
 	uint64_t id;
 	uint8_t state;
 	bool in;    /* rx is in use */
+	bool anew;  /* for the second time, for its answer was given up */
 	bool doubt; /* it waits because somebody says that it has not run: flow_ask.told_by */
 	uint16_t probes;
 	uint16_t unheard; /* sent again since something was heard */

@@ -3,7 +3,9 @@
  *
  * No room for a request: its first segment is answered with a grant of nothing, and it comes again.
  * No room for an answer: the request is refused as INDETERMINATE, for it has run. So it is when a
- * long answer was not taken for GIVE_UP_NS: its client has gone, and its memory others want.
+ * long answer was not taken for GIVE_UP_NS: its client has gone, and its memory others want. A
+ * request that stopped half-way for as long is BUSY: it has not run. Should the client be there all
+ * the same (it slept), it hears so from the first thing that it sends of that message.
  *
  * A session is forgotten when nothing was heard of it for FLOW_FORGET_NS, which is longer than its
  * client sends anything again.
@@ -50,18 +52,24 @@ slot_send(struct flow_serve *s, struct session *c, struct slot *slot, struct sli
 	s->due_ns = MIN(s->due_ns, x->tx.due_ns);
 }
 
+static void
+refuse_send(struct flow_serve *s, const struct session *c, const struct slot *slot, int err)
+{
+	struct wire_head h = { .kind = WIRE_REFUSE,
+			       .session = c->session,
+			       .id = slot->id,
+			       .client = c->client,
+			       .word = (uint32_t)-err };
+
+	flow_serve_send(s, &c->addr, &h, NULL);
+}
+
 /* Sends the answer that a slot keeps: at once and for good, or until it is acknowledged. */
 static void
 slot_answer(struct flow_serve *s, struct session *c, struct slot *slot, uint64_t now_ns)
 {
 	if (slot->err != 0) {
-		struct wire_head h = { .kind = WIRE_REFUSE,
-				       .session = c->session,
-				       .id = slot->id,
-				       .client = c->client,
-				       .word = (uint32_t)-slot->err };
-
-		flow_serve_send(s, &c->addr, &h, NULL);
+		refuse_send(s, c, slot, slot->err);
 		return;
 	}
 	if (slot->len <= c->mss && !slot->told) {
@@ -92,6 +100,15 @@ slot_give_up(struct flow_serve *s, struct session *c, struct slot *slot)
 	flow_slot_drop(s, c, slot);
 	slot->state = lent ? SLOT_ANSWERED : SLOT_KEPT;
 	slot->err = lent ? 0 : MB_ERR_INDETERMINATE;
+}
+
+/* It came in part, and what came is not kept: it has not run, and never will. */
+static void
+slot_take_no_more(struct flow_serve *s, struct session *c, struct slot *slot)
+{
+	flow_slot_drop(s, c, slot);
+	slot->state = SLOT_KEPT;
+	slot->err = MB_ERR_BUSY;
 }
 
 /* A request that came too slowly has not run; of an answer nobody can say whether it came. */
@@ -126,9 +143,7 @@ flow_serve_evict(struct flow_serve *s)
 	if (most->out) {
 		slot_give_up(s, c, slot);
 	} else {
-		flow_slot_drop(s, c, slot);
-		slot->state = SLOT_KEPT;
-		slot->err = MB_ERR_BUSY;
+		slot_take_no_more(s, c, slot);
 		slot_answer(s, c, slot, s->now_ns);
 	}
 	return true;
@@ -462,7 +477,15 @@ serve_on_ack(struct flow_serve *s, struct session *c, const struct wire_head *h,
 	struct flow_name n = flow_serve_name(s, c, slot, WIRE_REPLY);
 	struct xfer *x;
 
-	if ((h->flags & WIRE_F_OF_REPLY) == 0 || slot->id != h->id || slot->state != SLOT_SENDING) {
+	if ((h->flags & WIRE_F_OF_REPLY) == 0 || slot->id != h->id) {
+		return;
+	}
+	if (slot->state != SLOT_SENDING) {
+		/* It waits for the rest of what was given up: it slept. */
+		if (h->off < h->total && (slot->state == SLOT_ANSWERED ||
+					  (slot->state == SLOT_KEPT && slot->err != 0))) {
+			refuse_send(s, c, slot, MB_ERR_INDETERMINATE);
+		}
 		return;
 	}
 	x = &s->xfer[slot->xfer - 1];
@@ -494,10 +517,11 @@ serve_stranger(struct flow_serve *s, const struct wire_addr *from, const struct 
 		flow_serve_on_hello(s, from, h, now_ns);
 		return NULL;
 	}
-	if (h->kind != WIRE_REQUEST) {
+	if (h->kind != WIRE_REQUEST && h->kind != WIRE_ACK) {
 		return NULL;
 	}
-	if ((h->flags & WIRE_F_OPEN) == 0 || !flow_session_is_given(s, from, h, now_ns) ||
+	if (h->kind == WIRE_ACK || (h->flags & WIRE_F_OPEN) == 0 ||
+	    !flow_session_is_given(s, from, h, now_ns) ||
 	    flow_session_has_left(s, h->session, now_ns)) {
 		flow_serve_reset(s, from, h);
 		return NULL;
@@ -608,7 +632,7 @@ xfer_due(struct flow_serve *s, struct xfer *x, uint64_t now_ns)
 		if (now_ns - x->heard_ns < GIVE_UP_NS) {
 			return x->heard_ns + GIVE_UP_NS;
 		}
-		flow_slot_drop(s, c, slot);
+		slot_take_no_more(s, c, slot);
 		s->stats.expired++;
 		return FLOW_TIMER_NONE;
 	}
@@ -666,22 +690,4 @@ const struct flow_serve_stats *
 flow_serve_stats(const struct flow_serve *s)
 {
 	return &s->stats;
-}
-
-struct flow_serve_held
-flow_serve_held(const struct flow_serve *s)
-{
-	struct flow_serve_held held = { 0 };
-
-	for (uint32_t i = 0; i < s->cfg.session_max; i++) {
-		held.sessions += s->session[i].used;
-		held.bytes += s->session[i].used ? s->session[i].bytes : 0;
-		for (uint32_t k = 0; s->session[i].used && k < FLOW_CREDITS; k++) {
-			held.running += s->session[i].slot[k].state == SLOT_RUNNING;
-		}
-	}
-	for (uint32_t i = 0; i < s->cfg.xfer_max; i++) {
-		held.xfers += s->xfer[i].used;
-	}
-	return held;
 }

@@ -545,3 +545,21 @@ flow_serve_reset(struct flow_serve *s, const struct wire_addr *from, const struc
 	s->stats.reset++;
 	flow_serve_send(s, from, &r, NULL);
 }
+
+struct flow_serve_held
+flow_serve_held(const struct flow_serve *s)
+{
+	struct flow_serve_held held = { 0 };
+
+	for (uint32_t i = 0; i < s->cfg.session_max; i++) {
+		held.sessions += s->session[i].used;
+		held.bytes += s->session[i].used ? s->session[i].bytes : 0;
+		for (uint32_t k = 0; s->session[i].used && k < FLOW_CREDITS; k++) {
+			held.running += s->session[i].slot[k].state == SLOT_RUNNING;
+		}
+	}
+	for (uint32_t i = 0; i < s->cfg.xfer_max; i++) {
+		held.xfers += s->xfer[i].used;
+	}
+	return held;
+}
