@@ -134,7 +134,7 @@ serve_start(void)
 					    .secret = { (uint8_t)(now_ns / SECOND) },
 					    .incarnation = now_ns << 8,
 					    .born_ns = now_ns };
-	const struct flow_serve_ops ops = { serve_send, on_alloc,      on_free,
+	const struct flow_serve_ops ops = { serve_send, on_alloc,      on_alloc, on_free,
 					    on_request, draft_nowhere, NULL };
 
 	assert_int_equal(flow_serve_create(&serve, &cfg, &ops), 0);
