@@ -86,6 +86,7 @@ put_heads(struct prog *g, int32_t len)
 	put(g, BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_1, BPF_REG_6, 0, 0);
 	put_set(g, BPF_REG_2, ETHER_BYTES); /* a tag is beside the frame */
 	put(g, BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_3, BPF_REG_10, 0, 0);
+	/* Equal as text too: NOLINTNEXTLINE(misc-redundant-expression) */
 	put(g, BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_3, 0, 0, HEADS(0));
 	put_set(g, BPF_REG_4, len);
 	put(g, BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_skb_load_bytes);
