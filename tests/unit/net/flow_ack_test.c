@@ -57,21 +57,6 @@ on_send(void *ctx, const struct wire_addr *to, const struct wire_head *h, const 
 	}
 }
 
-static void *
-on_alloc(void *ctx, size_t len)
-{
-	(void)ctx;
-	return malloc(len);
-}
-
-static void
-on_free(void *ctx, void *p, size_t len)
-{
-	(void)ctx;
-	(void)len;
-	free(p);
-}
-
 static void
 on_request(void *ctx, struct flow_ref ref, struct slice request)
 {
@@ -142,9 +127,9 @@ setup(void **state)
 					   .taking_bytes = 4 * LONG,
 					   .datagram = DATAGRAM,
 					   .secret = "sixteen letters" };
-	const struct flow_serve_ops so = { on_send,    on_alloc,      on_alloc,     on_free,
+	const struct flow_serve_ops so = { on_send,    alloc_any,     alloc_any,    free_any,
 					   on_request, draft_nowhere, &ends[SERVER] };
-	const struct flow_ask_ops ao = { on_send, on_alloc, on_free, on_done, &ends[CLIENT] };
+	const struct flow_ask_ops ao = { on_send, alloc_any, free_any, on_done, &ends[CLIENT] };
 	const struct flow_request r = { .first = slice_of(bytes, LONG) };
 
 	(void)state;

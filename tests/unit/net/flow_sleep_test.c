@@ -57,21 +57,6 @@ serve_send(void *ctx, const struct wire_addr *to, const struct wire_head *h, con
 	on_send(&to_client, to, h, body);
 }
 
-static void *
-on_alloc(void *ctx, size_t bytes)
-{
-	(void)ctx;
-	return malloc(bytes);
-}
-
-static void
-on_free(void *ctx, void *p, size_t bytes)
-{
-	(void)ctx;
-	(void)bytes;
-	free(p);
-}
-
 static void
 on_request(void *ctx, struct flow_ref ref, struct slice bytes)
 {
@@ -134,7 +119,7 @@ serve_start(void)
 					    .secret = { (uint8_t)(now_ns / SECOND) },
 					    .incarnation = now_ns << 8,
 					    .born_ns = now_ns };
-	const struct flow_serve_ops ops = { serve_send, on_alloc,      on_alloc, on_free,
+	const struct flow_serve_ops ops = { serve_send, alloc_any,     alloc_any, free_any,
 					    on_request, draft_nowhere, NULL };
 
 	assert_int_equal(flow_serve_create(&serve, &cfg, &ops), 0);
@@ -143,7 +128,7 @@ serve_start(void)
 static int
 setup(void **state)
 {
-	const struct flow_ask_ops ops = { on_send, on_alloc, on_free, on_done, &to_server };
+	const struct flow_ask_ops ops = { on_send, alloc_any, free_any, on_done, &to_server };
 
 	(void)state;
 	now_ns = 100 * SECOND;
