@@ -13,8 +13,7 @@ import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from node import Node   # noqa: E402
-from resp import Raw, port_of   # noqa: E402
+from resp import GateTest   # noqa: E402
 
 MICROBURST = sys.argv[1]
 CNT, AT_ONCE, CONNS, STAY = 360000, 100, 8, 10
@@ -51,24 +50,13 @@ def member(i):
     return b'member-%09d' % i
 
 
-class Crowd(unittest.TestCase):
+class Crowd(GateTest):
     def setUp(self):
-        self.node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', '--set', 'kvs.bytes=256m',
-                         '--set', 'cache.bytes=16m', '--set', 'executor.count=2')
-        self.addCleanup(self.node.end)
-        self.port = port_of(self.node)
+        self.start(MICROBURST, 'kvs.bytes=256m', 'cache.bytes=16m', 'executor.count=2')
         c = self.client()
         for i in range(0, CNT, 1000):
             self.assertEqual(c('SADD', 'set', *(member(k) for k in range(i, i + 1000))), 1000)
         self.assertEqual(c('SISMEMBER', 'set', member(0)), 1)   # it is in the cache
-
-    def client(self):
-        c = Raw(self.port)
-        self.addCleanup(c.close)
-        return c
-
-    def metric(self, name):
-        return sum(t['metrics'].get(name, 0) for t in self.node.json('status')['tiles'])
 
     def beside(self, *threads, stays=(1,)):
         """Runs them all, while somebody asks for members."""

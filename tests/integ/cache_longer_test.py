@@ -13,8 +13,8 @@ import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from node import Node, until   # noqa: E402
-from resp import Raw, port_of   # noqa: E402
+from node import until   # noqa: E402
+from resp import GateTest   # noqa: E402
 
 MICROBURST = sys.argv[1]
 LONG, FULL = 500000, 360000     # members: longer than a cache of 16 MiB; most of it
@@ -25,20 +25,12 @@ def name(i):
     return b'member-%09d' % i
 
 
-class Longer(unittest.TestCase):
+class Longer(GateTest):
     CNT = LONG
 
     def setUp(self):
-        self.node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', '--set', 'kvs.bytes=512m',
-                         '--set', 'cache.bytes=16m')
-        self.addCleanup(self.node.end)
-        self.port = port_of(self.node)
+        self.start(MICROBURST, 'kvs.bytes=512m', 'cache.bytes=16m')
         self.c = self.client()
-
-    def client(self):
-        c = Raw(self.port)
-        self.addCleanup(c.close)
-        return c
 
     def fill(self, *words, score=False):
         for i in range(0, self.CNT, AT_ONCE):
@@ -66,11 +58,8 @@ class Longer(unittest.TestCase):
 
     def quiet(self):
         """Values were lent, or the cache had room for them; and the store has all back."""
-        def metric(name):
-            return sum(t['metrics'].get(name, 0) for t in self.node.json('status')['tiles'])
-
-        self.assertGreater(metric('cache_value_lent'), 0)
-        until(lambda: metric('kvs_value_lent') == 0, 60, 'the store has back what it lent')
+        self.assertGreater(self.metric('cache_value_lent'), 0)
+        until(lambda: self.metric('kvs_value_lent') == 0, 60, 'the store has back what it lent')
 
     def test_list(self):
         self.fill('RPUSH', 'list')
@@ -153,8 +142,8 @@ class Longer(unittest.TestCase):
         self.quiet()
 
 
-class Strings(unittest.TestCase):
-    setUp, client, quiet = Longer.setUp, Longer.client, Longer.quiet
+class Strings(GateTest):
+    setUp, quiet = Longer.setUp, Longer.quiet
 
     def test_string(self):
         c, size = self.c, 20 << 20
@@ -170,15 +159,12 @@ class Strings(unittest.TestCase):
         self.quiet()
 
 
-class Many(unittest.TestCase):
+class Many(GateTest):
     CNT, BESIDE = 50, 12    # more than are lent at once; together more than a gate asks for at once
-    client, quiet = Longer.client, Longer.quiet
+    quiet = Longer.quiet
 
     def setUp(self):
-        self.node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0',
-                         '--set', 'kvs.bytes=1500m', '--set', 'cache.bytes=16m')
-        self.addCleanup(self.node.end)
-        self.port = port_of(self.node)
+        self.start(MICROBURST, 'kvs.bytes=1500m', 'cache.bytes=16m')
 
     def test_more_than_are_lent(self):
         """Commands that look at more long values than are lent at once come to their end, beside

@@ -16,8 +16,8 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from node import Node, until   # noqa: E402
-from resp import Raw, port_of   # noqa: E402
+from node import until   # noqa: E402
+from resp import GateTest   # noqa: E402
 
 MICROBURST = sys.argv[1]
 CNT, AT_ONCE = 200000, 1000
@@ -29,21 +29,10 @@ def name(i):
     return b'member-%09d' % i
 
 
-class Pops(unittest.TestCase):
+class Pops(GateTest):
     def start(self, *settings):
-        self.node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0',
-                         *(x for s in settings for x in ('--set', s)))
-        self.addCleanup(self.node.end)
-        self.port = port_of(self.node)
+        super().start(MICROBURST, *settings)
         self.c = self.client()
-
-    def client(self):
-        c = Raw(self.port)
-        self.addCleanup(c.close)
-        return c
-
-    def metric(self, name):
-        return sum(t['metrics'].get(name, 0) for t in self.node.json('status')['tiles'])
 
     def beside(self, pops, writes):
         """Runs pops(client), some of them, while others write. Returns: what each returned."""

@@ -2,6 +2,9 @@
 """A Redis client that says bytes and hears them, and what it takes to find a node's gate."""
 import re
 import socket
+import unittest
+
+from node import Node
 
 ANSWER_S = 60
 
@@ -107,3 +110,21 @@ class Typed(Raw):
         if kind == '%':
             return kind, [(self.answer(), self.answer()) for _ in range(int(rest))]
         return kind, rest
+
+
+class GateTest(unittest.TestCase):
+    """A node with a gate, and clients of it, for a test."""
+
+    def start(self, microburst, *settings):
+        self.node = Node(microburst, *(x for s in ('gate.listen=127.0.0.1:0', *settings)
+                                       for x in ('--set', s)))
+        self.addCleanup(self.node.end)
+        self.port = port_of(self.node)
+
+    def client(self):
+        c = Raw(self.port)
+        self.addCleanup(c.close)
+        return c
+
+    def metric(self, name):
+        return sum(t['metrics'].get(name, 0) for t in self.node.json('status')['tiles'])
