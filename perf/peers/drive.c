@@ -12,6 +12,13 @@
  *           from when it was due: time that the server stole from requests that should have been
  *           sent is in the figure (no coordinated omission).
  *
+ * So is time for which the driver itself had no cpu, which is no server's. With --spin it knows
+ * how long that was: it looks at the clock after each system call, and none of them waits, so a
+ * look STOP_NS behind the last one is a stop of the driver's. Beside the figures of all requests
+ * stand those of the driver awake: requests that were sent when they were due, their latency less
+ * the driver's stops meanwhile. What it sends behind a stop, until it is no longer late, is not in
+ * them, and its share is told. A stop of the server's is in both: the driver looks on meanwhile.
+ *
  * A reply that is an error ends the run: a figure of errors would be one of nothing.
  */
 #include <argp.h>
@@ -44,6 +51,8 @@
 			 * no latency any more, but a server that cannot */
 #define EVENT_CNT  256
 #define RECV_BYTES (256u << 10)
+#define STOP_NS    (100 * NS_PER_US) /* a system call that does not wait takes 1 to 20 us */
+#define SENT_LATE  UINT64_MAX
 #define FLAG_EACH  256
 #define FLAG_KEYS  257
 
@@ -61,9 +70,9 @@ struct conn {
 	struct reply reply;
 	uint8_t *out; /* not sent yet */
 	size_t out_len, out_at, out_cap;
-	uint64_t due_ns[DUE_CNT];
-	uint32_t head, tail; /* pipelines answered, sent */
-	uint32_t answered;   /* replies of the one at head */
+	uint64_t due_ns[DUE_CNT], stopped_ns[DUE_CNT]; /* stopped_ns of drive then, or SENT_LATE */
+	uint32_t head, tail;                           /* pipelines answered, sent */
+	uint32_t answered;                             /* replies of the one at head */
 };
 
 struct drive {
@@ -80,7 +89,9 @@ struct drive {
 	uint64_t counted;    /* after the warm-up */
 	uint64_t next_due_ns;
 	uint32_t next_conn;
-	struct hist hist;
+	uint64_t stopped_ns; /* the driver's stops until now, together */
+	bool late;           /* it had one, and has not sent all yet that was due by now */
+	struct hist hist, awake;
 };
 
 static void __attribute__((__format__(__printf__, 1, 2), __noreturn__)) die(const char *format, ...)
@@ -109,7 +120,13 @@ memory(size_t bytes)
 static void
 now_look(struct drive *d)
 {
-	d->now_ns = timebase_now_ns(timebase_real());
+	uint64_t now_ns = timebase_now_ns(timebase_real());
+
+	if (d->opt.spins && now_ns - d->now_ns > STOP_NS) {
+		d->stopped_ns += now_ns - d->now_ns;
+		d->late = true;
+	}
+	d->now_ns = now_ns;
 }
 
 /* ------------------------------------------------------------------ the request */
@@ -282,6 +299,7 @@ conn_send(struct drive *d, struct conn *c, uint64_t due_ns)
 	if (c->tail - c->head == DUE_CNT) {
 		die("the server does not keep up: %u pipelines of a connection wait", DUE_CNT);
 	}
+	c->stopped_ns[c->tail % DUE_CNT] = d->late ? SENT_LATE : d->stopped_ns;
 	c->due_ns[c->tail++ % DUE_CNT] = due_ns;
 	d->sent += d->opt.pipeline;
 	keys_draw(d);
@@ -318,6 +336,7 @@ static void
 replied(struct drive *d, struct conn *c)
 {
 	uint64_t due_ns = c->due_ns[c->head % DUE_CNT];
+	uint64_t stopped_ns = c->stopped_ns[c->head % DUE_CNT];
 
 	if (c->head == c->tail) {
 		die("a reply that nobody asked for");
@@ -326,6 +345,12 @@ replied(struct drive *d, struct conn *c)
 	if (due_ns >= d->count_from_ns) {
 		d->counted++;
 		hist_add(&d->hist, d->now_ns - due_ns);
+		if (stopped_ns != SENT_LATE) {
+			uint64_t awake_ns = d->now_ns - due_ns,
+				 stop_ns = d->stopped_ns - stopped_ns;
+
+			hist_add(&d->awake, awake_ns > stop_ns ? awake_ns - stop_ns : 0);
+		}
 	}
 	if (++c->answered == d->opt.pipeline) {
 		c->answered = 0;
@@ -364,17 +389,19 @@ conn_read(struct drive *d, struct conn *c)
 
 /* ------------------------------------------------------------------------ run */
 
-/* Sends what is due by now. Returns: when the next is. */
+/* Sends what is due by now. */
 static void
 open_send(struct drive *d)
 {
-	uint64_t step_ns = (uint64_t)(1e9 * d->opt.pipeline / d->opt.rate);
+	uint64_t step_ns = (uint64_t)(1e9 * d->opt.pipeline / d->opt.rate), by_ns = d->now_ns;
 
-	while (d->next_due_ns <= d->now_ns && d->next_due_ns < d->until_ns) {
+	while (d->next_due_ns <= by_ns && d->next_due_ns < d->until_ns) {
 		conn_send(d, &d->conn[d->next_conn], d->next_due_ns);
 		d->next_conn = (d->next_conn + 1) % d->opt.conn_cnt;
 		d->next_due_ns += MAX(step_ns, UINT64_C(1));
+		now_look(d);
 	}
+	d->late &= d->next_due_ns <= d->now_ns;
 }
 
 static void
@@ -515,17 +542,30 @@ static const struct argp argp = {
 	.doc = "Drive a server that speaks RESP, and print its latencies.",
 };
 
+static double
+quantile_us(const struct hist *h, double q)
+{
+	return (double)hist_quantile(h, q) / 1e3;
+}
+
 static void
 print(const struct drive *d, double seconds)
 {
-	const struct hist *h = &d->hist;
-	double us = 1e3;
+	const struct hist *h = &d->hist, *awake = &d->awake;
 
 	printf("{\"samples\": %llu, \"seconds\": %.3f, \"rate\": %.1f, \"p50\": %.3f, \"p99\": "
-	       "%.3f, \"p999\": %.3f, \"max\": %.3f}\n",
+	       "%.3f, \"p999\": %.3f, \"max\": %.3f",
 	       (unsigned long long)d->counted, seconds, (double)d->counted / seconds,
-	       (double)hist_quantile(h, 0.5) / us, (double)hist_quantile(h, 0.99) / us,
-	       (double)hist_quantile(h, 0.999) / us, (double)hist_max(h) / us);
+	       quantile_us(h, 0.5), quantile_us(h, 0.99), quantile_us(h, 0.999),
+	       (double)hist_max(h) / 1e3);
+	if (d->opt.spins && d->opt.rate > 0) {
+		printf(", \"awake_p99\": %.3f, \"awake_p999\": %.3f, \"awake_max\": %.3f, "
+		       "\"late\": %.4f",
+		       quantile_us(awake, 0.99), quantile_us(awake, 0.999),
+		       (double)hist_max(awake) / 1e3,
+		       1 - (double)hist_cnt(awake) / (double)MAX(d->counted, UINT64_C(1)));
+	}
+	printf("}\n");
 }
 
 int
@@ -543,6 +583,7 @@ main(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &d->opt);
 	rng_init(&d->rng, d->opt.seed);
 	hist_init(&d->hist);
+	hist_init(&d->awake);
 	d->in = memory(RECV_BYTES);
 	d->conn = memory(d->opt.conn_cnt * sizeof(*d->conn));
 	request_make(d);
