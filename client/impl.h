@@ -3,12 +3,15 @@
  *
  *	client.c   entering, pumping messages, administration
  *	calls.c    calls: choosing an executor, sending, answers, deaths, deadlines
+ *	target.c   what a name means: a function or a DAG, and who has it
  *	follow.c   what is seen of calls that are followed
  *	request.c  calls with a request id
  *	replies.c  handing answers out
  *	dagcall.c  arguments of DAG calls
+ *	list.c     lists of values as bytes
  *	ask.c      questions to tiles of the node
  *	state.c    reading and writing the store
+ *	many.c     many keys at once
  *	collection.c  sets, maps, lists, sorted sets
  *	sibling.c  values that merge as they are, values beside each other
  *	message.c  messages to running calls
@@ -146,12 +149,16 @@ int client_pump(struct mb_client *c, uint64_t until_ns);
 int64_t client_list_bytes(const struct mb_value *arg, size_t cnt);
 int64_t client_list_write(uint8_t *p, size_t bytes, const struct mb_value *arg, size_t cnt);
 
-/* calls.c */
+/* target.c */
 int client_target(struct mb_client *c, const char *name, bool dag, const struct client_name **ret);
 /* client_options_check: MB_ERR_NOT_SUPPORTED for a level that is not there (yet);
  * MB_ERR_INVALID. */
 int client_options_check(const struct mb_call_options *opt);
-/* client_slot takes a slot for a call, with its id and deadline. NULL: there is none.
+
+/* replies.c */
+int client_wait_one(struct mb_client *c, uint64_t call, struct mb_reply *reply);
+
+/* calls.c. client_slot takes a slot for a call, with its id and deadline. NULL: there is none.
  * client_sent: it is on its way. */
 struct client_call *client_slot(struct mb_client *c, const struct mb_call_options *opt);
 void client_sent(struct mb_client *c, struct client_call *call);
@@ -161,7 +168,6 @@ void client_on_answer(struct mb_client *c, struct client_call *call, int err, ui
 /* client_start sends a call whose payload is in *d already (a's target, sub, payload). */
 int client_start(struct mb_client *c, const struct client_name *target, struct desc *d,
 		 const struct mb_call_options *opt, uint64_t *ret_call);
-int client_wait_one(struct mb_client *c, uint64_t call, struct mb_reply *reply);
 void client_on_reply(struct mb_client *c, struct channel *ch, const struct desc *d);
 void client_on_closed(struct mb_client *c, struct channel *ch, int err);
 void client_on_dead(struct mb_client *c, const struct desc *d);
@@ -232,9 +238,9 @@ void client_ask_none(struct mb_client *c, int err);
  * again. */
 bool client_ask_wait(struct mb_client *c, int err, const struct client_ask *ask);
 
-/* client_look finds a value in the cache, having it fetched if need be. A client of a node that is
- * elsewhere brings it here: client_look_item only the item of it that op->field names. It is of
- * this type.
+/* state.c. client_look finds a value in the cache, having it fetched if need be. A client of a node
+ * that is elsewhere brings it here: client_look_item only the item of it that op->field names. It
+ * is of this type.
  * MB_ERR_NOT_FOUND: there is none, and nothing is held; MB_ERR_TYPE (client_look_item).
  * client_look_end lets go of it. */
 int client_look_try(struct mb_client *c, struct slice key, struct cache_value *v,
@@ -267,8 +273,8 @@ int client_publish_try(struct mb_client *c, const struct wset_op *op, struct sli
 int client_write(struct mb_client *c, struct client_write *w);
 int client_publish(struct mb_client *c, const struct wset_op *op);
 
-/* Taking an item away: of a list (op LIST_DEL) the one at its left or right end, of a sorted set
- * (ZREM) the lowest or highest member. op has the key. Then v is held, where e lies. */
+/* collection.c. Taking an item away: of a list (op LIST_DEL) the one at its left or right end, of a
+ * sorted set (ZREM) the lowest or highest member. op has the key. Then v is held, where e lies. */
 struct client_take {
 	struct wset_op op;
 	bool end; /* right, highest: by op */
@@ -281,7 +287,7 @@ struct client_take {
 };
 int client_take_try(struct mb_client *c, struct client_take *t);
 
-/* Listing keys with a prefix: fn is called for each, until it returns false. */
+/* state.c. Listing keys with a prefix: fn is called for each, until it returns false. */
 struct client_scan {
 	struct slice prefix;
 	size_t after_len;

@@ -3,10 +3,11 @@
  *
  * A gate tile speaks RESP to connections and is an inner process (inner.h) to the rest of the node:
  * reads are served in place from the cache region, misses are FETCHed, writes are published to the
- * cache tiles, calls go to sched. What commands there are stands in commands.def; how they differ
- * from those of Redis in DIFFERENCES.md.
+ * cache tiles, calls go to executors, or to sched where none is free. What commands there are
+ * stands in commands.def; how they differ from those of Redis in DIFFERENCES.md.
  *
- * Owner: the gate tile. Errors: negative mb_err.
+ * Owner: the gate tile. Threads: start-up and shut-down only, unless it says another thing. Errors:
+ * negative mb_err.
  */
 #ifndef MB_GATE_H
 #define MB_GATE_H
@@ -68,11 +69,14 @@ struct gate_cfg {
 	uint64_t store_bytes; /* that it may have */
 };
 
-/* gate_create makes a gate and listens. Returns: 0; as stream_listen_*; MB_ERR_NO_MEMORY. */
+/* gate_create makes a gate and listens. cfg is copied; what it points to stays until gate_destroy.
+ * Returns: 0 with *ret; as stream_listen_*; what is wrong with a file of users or of TLS, which is
+ * logged; MB_ERR_NO_MEMORY. */
 int gate_create(struct gate **ret, const struct gate_cfg *cfg);
 void gate_destroy(struct gate *g);
 
-/* gate_port is the TCP port it listens at; 0: none. */
+/* gate_port is the TCP port it listens at, gate_tls_port that for TLS; 0: none. gate_metrics is its
+ * block, until gate_destroy. */
 uint16_t gate_port(const struct gate *g);
 uint16_t gate_tls_port(const struct gate *g);
 struct metrics_block *gate_metrics(struct gate *g);

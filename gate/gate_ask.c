@@ -4,7 +4,7 @@
  * A question is memory of its own, as no gate may touch another one's heap: made by a command of an
  * administrator, or once a transaction, and freed at home.
  *
- *   A1  Questions are at one gate at a time, and each gate does them in the order in which they
+ *   Q1  Questions are at one gate at a time, and each gate does them in the order in which they
  *       came: one that is not done yet holds up those behind it. So what holds the gates for a
  *       transaction and what lets them go on pass each gate in this order.
  */

@@ -213,7 +213,7 @@ struct gate {
 	struct gate_conns turned;    /* have more to do, but others come first: one a poll */
 	int32_t turn_left;           /* of GATE_TURN, of the connection at hand */
 	struct gate_conns starved;   /* wait for room: of batches, fetches, calls, memory */
-	struct gate_conns lacking;   /* wait for what is lent (gate_loan.h, R5) */
+	struct gate_conns lacking;   /* wait for what is lent (gate_loan.h, D5) */
 	uint64_t lack_due_ns;        /* they ask again */
 	uint32_t loans_back;         /* since any of them waits */
 	uint64_t foreign_ns;         /* when somebody who is no Redis client was logged */

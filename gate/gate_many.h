@@ -88,6 +88,11 @@ void gate_stay_end(struct gate *g);
 bool gate_alone_begin(struct gate *g, struct gate_conn *c, int *ret_rc);
 void gate_alone_end(struct gate *g, struct gate_conn *c);
 
+/* gate_ask_take takes a question: at home an answer. gate_ask_poll goes on with those that are
+ * here. Returns: whether there was anything. */
+void gate_ask_take(struct gate *g, struct gate_ask *a);
+bool gate_ask_poll(struct gate *g);
+
 /* Parts that several commands ask for. */
 bool gate_part_come_home(struct gate *g, struct gate_ask *a); /* all, with their next command */
 bool gate_part_stay_home(struct gate *g, struct gate_ask *a); /* .. until the time n */
@@ -117,8 +122,5 @@ bool gate_many_poll(struct gate *g);
 bool gate_many_due(const struct gate *g);
 /* gate_slow_send: home keeps what was slow. Owns: s, by malloc. */
 void gate_slow_send(struct gate *g, struct gate_slow *s);
-/* gate_ask_take takes a question: at home an answer. */
-void gate_ask_take(struct gate *g, struct gate_ask *a);
-bool gate_ask_poll(struct gate *g);
 
 #endif

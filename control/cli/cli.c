@@ -54,7 +54,7 @@ static const struct {
 	{ MB_ERR_TOO_LARGE, "a key has at most 1 KiB, a value at most 64 MiB" },
 	{ MB_ERR_VERSION, "use the microburst that came with the node, or restart the node" },
 	{ MB_ERR_INDETERMINATE, "look at the key before you write it again" },
-	{ MB_ERR_NO_MEMORY, "delete keys, or give the node more memory (microburstd --help)" },
+	{ MB_ERR_NO_MEMORY, "delete keys, or give the node more memory (kvs.bytes, cache.bytes)" },
 };
 
 /* Where the command line looks for a node; NULL: the default. */

@@ -21,7 +21,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <sys/types.h>
 
 #include "cgroup.h"
@@ -210,7 +209,6 @@ struct ctl {
 	void (*watch)(void *ctx);
 	uint64_t watch_ns, watch_pause_ns;
 	void *node;
-	FILE *report; /* one line per life event; NULL: none */
 };
 
 /* ctl.c */

@@ -146,7 +146,7 @@ struct sched {
 	uint64_t wall_ns, ttl_ns; /* wall clock - now; 0: no requests */
 	uint64_t floor_ms;        /* unknown ids that are not younger have expired */
 	uint64_t request_seq;
-	uint32_t request_free, waiter_free, waiter_cnt;
+	uint32_t request_free, waiter_free;
 	uint32_t request_first;        /* of those that run */
 	uint32_t kept_head, kept_tail; /* in the order in which they expire */
 	uint32_t request_chain[SCHED_REQUEST_MAX];

@@ -207,7 +207,6 @@ waiter_free(struct sched *s, uint32_t *at)
 	*at = s->waiter[w - 1].next;
 	s->waiter[w - 1].next = s->waiter_free;
 	s->waiter_free = w;
-	s->waiter_cnt--;
 }
 
 /* The call has its answer: it is kept, and everybody who waits gets it. */
@@ -325,7 +324,6 @@ sched_request_ask(struct sched *s, uint16_t client, const struct desc *d)
 		s->waiter_free = s->waiter[w - 1].next;
 		s->waiter[w - 1] = (struct sched_waiter){ d->call, r->waiter, client };
 		r->waiter = w;
-		s->waiter_cnt++;
 	}
 	if (first) {
 		struct desc own = r->args;

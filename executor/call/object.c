@@ -364,11 +364,7 @@ check_symbol(struct elf *e, const Elf64_Sym *sym, const char *name, struct objec
 	if (sym->st_shndx == SHN_UNDEF || (bind != STB_GLOBAL && bind != STB_WEAK)) {
 		return 0;
 	}
-	if (strcmp(name, OBJECT_INIT) == 0) {
-		ret->has_init = true;
-	} else if (strcmp(name, OBJECT_FINI) == 0) {
-		ret->has_fini = true;
-	} else if (strncmp(name, OBJECT_FUNCTION_PREFIX, prefix) == 0) {
+	if (strncmp(name, OBJECT_FUNCTION_PREFIX, prefix) == 0) {
 		return check_function(e, sym, name + prefix, ret);
 	}
 	return 0;
@@ -416,7 +412,6 @@ object_check(struct slice file, struct object *ret, char *why)
 
 	why[0] = '\0';
 	ret->fn_cnt = 0;
-	ret->has_init = ret->has_fini = false;
 	if (file.len > LOAD_OBJECT_BYTES_MAX) {
 		return refuse(&e, MB_ERR_TOO_LARGE,
 			      "the object is larger than the %u MiB it may have",

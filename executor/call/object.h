@@ -25,7 +25,6 @@
 
 struct object {
 	uint32_t fn_cnt;
-	bool has_init, has_fini;
 	char fn[FUNCTION_CNT_MAX][NAME_BYTES_MAX]; /* C identifiers, each once */
 };
 

@@ -260,10 +260,13 @@ int read_cached(struct session *s, uint64_t hash, struct slice key, enum read_ho
 int read_value(struct session *s, uint64_t hash, struct slice key, enum read_how how,
 	       struct cache_value *ret);
 
-/* cut_read is read_value at the level rr; cut_end gives back what is held. cut_take holds what
- * another part of the call has read: a flat envelope, and a key, that stay until then. cut_nothing
- * holds that there is nothing, of a key that was not read; the key stays until then. Returns: 0;
- * MB_ERR_TOO_LARGE. */
+/* read_kind says which of our kinds a stored value is; KIND_NONE when it shows nothing. */
+enum held_kind read_kind(const struct cache_value *v);
+
+/* session_cut.c: cut_read is read_value at the level rr; cut_end gives back what is held. cut_take
+ * holds what another part of the call has read: a flat envelope, and a key, that stay until then.
+ * cut_nothing holds that there is nothing, of a key that was not read; the key stays until then.
+ * Returns: 0; MB_ERR_TOO_LARGE. */
 int cut_read(struct session *s, uint64_t hash, struct slice key, enum read_how how,
 	     struct cache_value *ret);
 int cut_take(struct session *s, struct slice key, struct slice envelope);
@@ -356,8 +359,5 @@ int merge_get_i64(struct session *s, struct held_key *k, int64_t *ret);
 
 /* sibling_get reads a key of KIND_SIBLING that this call has written: its own value. */
 int sibling_get(struct session *s, struct held_key *k, struct slice *ret);
-
-/* read_kind says which of our kinds a stored value is; KIND_NONE when it shows nothing. */
-enum held_kind read_kind(const struct cache_value *v);
 
 #endif

@@ -2,8 +2,8 @@
 /* cmd_zpop - commands that take members off sorted sets
  *
  * A member is given to one client only: it is taken if the set is still the one that was looked at,
- * else the command looks again. Of a long set who takes some looks for some hundred, and leaves the
- * others to those who come behind (gate_front.h): so many that pop do not keep each other looking,
+ * else the command looks again. Of a long set who takes some looks for many, and leaves the others
+ * to those who come behind (gate_front.h): so many that pop do not keep each other looking,
  * nor do those who write further back. One of a set of up to SMALL that others write to is taken if
  * it is still the first one (or the last), whatever became of the others, and clients of this gate
  * take one each (gate_pop.h). Of a longer set the cache tile would look too long, so who waited for
@@ -105,7 +105,7 @@ set_open(struct gate *g, struct gate_conn *c, struct taker *t, struct gate_walk 
 	return n;
 }
 
-/* Of a long set: the first of some hundred, which stay for others. */
+/* Of a long set: the first of many, which stay for others. */
 static int
 front_pick(struct gate *g, struct gate_conn *c, struct gate_walk *w, struct taker *t,
 	   const struct oset_entry **ret)

@@ -11,7 +11,6 @@
  *       a command of which nothing is done yet waits until it is seen who rests.
  *   Y3  Whoever holds little is not closed, nor made to wait, because others hold much: it has the
  *       reserve, and when that is used up the one that holds most gives way at once.
- *
  *   Y4  A transaction that has begun gets what it needs: all others wait for it, so those that it
  *       keeps back give way to it too.
  *

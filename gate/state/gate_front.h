@@ -2,9 +2,9 @@
 /* gate_front - the first members of long sorted sets, to be taken one after the other
  *
  * Which member is the first is known to who has looked at all of them. Whoever does, to take one,
- * leaves the next few hundred here. Those who come then take the next one each, without a look and
- * without waiting for each other: the cache tile knows whether it is the first one still
- * (cache_front.h), and if not, the front is forgotten, and one of them looks anew.
+ * leaves the next ones here, up to GATE_FRONT_MEMBERS. Those who come then take the next one each,
+ * without a look and without waiting for each other: the cache tile knows whether it is the first
+ * one still (cache_front.h), and if not, the front is forgotten, and one of them looks anew.
  *
  *   O1  A front is of one version of its set, for one end of it; what is taken is passed over.
  *   O2  While one connection looks, the others wait for it, as long as it goes on; and nobody looks
@@ -12,7 +12,6 @@
  *   O3  A guess only: the tile decides.
  *   O4  Where the set was looked at in the store (gate_loan.h), its first one is taken alone: that
  *       it was the first one only the store can tell.
- *
  *   O5  While several of a front are taken together, nobody takes those behind them: where one of
  *       these has gone, the others stay, and come before.
  *

@@ -98,7 +98,7 @@ gate_loans_lack(struct gate *g, struct gate_conn *c)
 	if (c->walk != NULL || c->tries++ >= GATE_TRIES) { /* it goes through one of them */
 		c->held_err = MB_ERR_NO_MEMORY;
 	} else {
-		(void)give_back(g, &c->loans); /* keeps R5 */
+		(void)give_back(g, &c->loans); /* keeps D5 */
 	}
 }
 
@@ -114,7 +114,7 @@ gate_loans_again(struct gate *g)
 
 		if ((f->lent.flags & DESC_F_INLINE) == 0 &&
 		    inner_send(&g->inner, port, &over) != 0) {
-			break; /* R3 */
+			break; /* D3 */
 		}
 		g->loans_over = f->next;
 		gate_fetch_over(g, f);

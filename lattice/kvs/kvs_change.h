@@ -44,9 +44,8 @@
 #define KVS_TILE_MAX     32
 #define KVS_CACHE_MAX    8
 
-/* A set of listeners, and each one's number. */
+/* A set of listeners, and each one's number: a kvs tile's is its own. */
 #define KVS_LISTENER_CNT      (KVS_TILE_MAX + KVS_CACHE_MAX)
-#define KVS_LISTENER_TILE(i)  ((uint32_t)(i))
 #define KVS_LISTENER_CACHE(i) (KVS_TILE_MAX + (uint32_t)(i))
 #define KVS_LISTENER_TILES    UINT64_C(0xffffffff)
 

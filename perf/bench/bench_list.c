@@ -247,6 +247,7 @@ const struct bench bench_list[] = {
 	{
 		.row = { { .name = "floor_relay_memif",
 			   .unit = "us",
+			   .floor = "memif",
 			   .what = "a frame through memif to this core's other process, which asks "
 				   "a third" } },
 		.subject = &echo_relay_memif,
@@ -472,7 +473,7 @@ const struct bench bench_list[] = {
 	{
 		.row = { { .name = "ingest",
 			   .unit = "s",
-			   .what = "100,836 calls of `rate` into an empty node, 512 under way",
+			   .what = "100,836 calls of `rate` into an empty node, 64 under way",
 			   .aim = { .p50_max = 1 } } },
 		.run = subject_ingest,
 		.pace = &whole,

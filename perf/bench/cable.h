@@ -12,11 +12,10 @@
 #include <stdbool.h>
 
 /* The links: one a port, as a port of af_xdp takes all that comes. */
-#define CABLE_NODE     "node"
-#define CABLE_NODE_AT  "10.77.0.1" /* nobody's in the kernel */
-#define CABLE_HERE_AT  "10.77.0.2" /* the kernel's, at this end */
-#define CABLE_DPDK_AT  "10.77.0.3" /* nobody's in the kernel */
-#define CABLE_LINK_MAX 8
+#define CABLE_NODE    "node"
+#define CABLE_NODE_AT "10.77.0.1" /* nobody's in the kernel */
+#define CABLE_HERE_AT "10.77.0.2" /* the kernel's, at this end */
+#define CABLE_DPDK_AT "10.77.0.3" /* nobody's in the kernel */
 
 enum cable_end { CABLE_HERE = 0, CABLE_THERE, CABLE_END_CNT };
 

@@ -53,11 +53,12 @@ struct mb_client;
  * DPDK those of ADDRESS's family: until the network says that nobody is there, for 5 s the last and
  * for 5 s together those before it. A remote client copies values, hears of an unknown function by
  * the answer, and may get MB_ERR_INDETERMINATE or MB_ERR_NODE_DIED: the request may have been done
- * or not.
+ * or not. $MICROBURST_KEYS names its file of keys, if the node has some (net.keys).
  * Returns: 0; MB_ERR_NO_NODE when none runs there; MB_ERR_DENIED; MB_ERR_BUSY when the node has all
  *          the clients it admits; MB_ERR_VERSION; MB_ERR_NO_MEMORY; MB_ERR_INVALID for a where
  *          that cannot be read; of a device MB_ERR_CONFIG (DPDK's log says what of),
- *          MB_ERR_NOT_FOUND, MB_ERR_NOT_SUPPORTED, MB_ERR_IO.
+ *          MB_ERR_NOT_FOUND, MB_ERR_NOT_SUPPORTED, MB_ERR_IO; of the file of keys MB_ERR_CONFIG,
+ *          MB_ERR_NOT_FOUND, MB_ERR_DENIED when others than its owner may read it.
  * Owns:    the caller closes *ret with mb_client_close. */
 int mb_client_open(struct mb_client **ret, const char *where);
 

@@ -69,7 +69,6 @@ struct flow_ask {
 	uint16_t width;     /* of the HELLO that is out */
 	uint16_t tries;
 	uint32_t client;
-	uint32_t credits;
 	uint64_t session, nonce;
 	uint64_t server_is; /* the incarnation of who gave the session */
 	uint64_t told_by;   /* of who said that it was not known */

@@ -52,10 +52,9 @@ enum resp_scan {
 	RESP_ERR_DOLLAR = -3,
 	RESP_ERR_INLINE = -4,
 	RESP_ERR_QUOTES = -5,
-	RESP_ERR_COUNT = -6,
-	RESP_ERR_UNAUTH_MULTIBULK = -7,
-	RESP_ERR_UNAUTH_BULK = -8,
-	RESP_ERR_TEXT = -9,
+	RESP_ERR_UNAUTH_MULTIBULK = -6,
+	RESP_ERR_UNAUTH_BULK = -7,
+	RESP_ERR_TEXT = -8,
 };
 
 /* Where the parser stands in a command. All zero: before one. */
