@@ -192,8 +192,12 @@ range_take(struct gate *g, struct gate_conn *c, struct gate_walk *w, const struc
 		before = p.last ? w->all - w->cnt : 0; /* that were not kept */
 		range_places(r, w->all, &at, ret_cnt);
 		at = at > before ? at - before : 0;
-		*ret_cnt = at < w->cnt ? MIN(*ret_cnt, w->cnt - at) : 0;
-		*ret += at;
+		if (at < w->cnt) {
+			*ret_cnt = MIN(*ret_cnt, w->cnt - at);
+			*ret += at;
+		} else { /* of none there may be no memory */
+			*ret_cnt = 0;
+		}
 	}
 	return rc;
 }
