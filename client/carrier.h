@@ -66,7 +66,8 @@ bool carrier_known(const char *where);
 
 /* carrier_open opens the way to where, to the first of its addresses that there is a way to.
  * Returns:   0 with *ret; MB_ERR_INVALID for a where that cannot be read; MB_ERR_NO_NODE when no
- *            such host is known; MB_ERR_NOT_SUPPORTED when the library for it is not installed;
+ *            such host is known, or nobody is at the other end of a device;
+ *            MB_ERR_NOT_SUPPORTED when the library for it is not installed;
  *            MB_ERR_CONFIG, MB_ERR_NOT_FOUND, MB_ERR_DENIED of a device; MB_ERR_NO_MEMORY;
  *            MB_ERR_IO. */
 int carrier_open(struct carrier *ret, const char *where);

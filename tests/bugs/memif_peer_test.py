@@ -3,7 +3,10 @@
 """A client over memif that ended took the node with it, on a busy machine (SIGSEGV in the driver).
 
 Goal:   a peer may go at any instant, also while the tile is about to read from its memory.
-        A client finds a node that was started again (it waited for ever).
+        A client finds a node that was started again (it waited for ever), also if it slept
+        meanwhile with a question open (it was told that no node is there: the time in which it
+        slept was held against the node, and its link was not there again yet). Who calls while
+        nobody is at the other end is told so, by the exit code too.
 Method: memif_peer_test.py MICROBURST OBJECT LIBRARY. A client calls without pause, with long
         arguments, which the driver copies. The node's tiles are stopped again and again (ptrace)
         until one is inside the driver; then the client is killed, what DPDK's interrupt thread does
@@ -11,6 +14,7 @@ Method: memif_peer_test.py MICROBURST OBJECT LIBRARY. A client calls without pau
 """
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,6 +31,26 @@ RIP, REGS = 16, 27      # in struct user_regs_struct
 DRIVER, TRY_S, HEARD_S = 'librte_net_memif', 120, 0.3
 LONG = 4 << 20
 AT = '10.77.0.1:7117'
+SLEPT_S = 6     # longer than a client asks in vain
+
+# A client that gets a key (library, where, folder of tests/lib) until its standard input says
+# something; prints what it heard, but for what it heard just before.
+GETS = '''
+import ctypes, select, sys
+sys.path.insert(0, sys.argv[3])
+from client import Client
+class Held(ctypes.Structure):
+    _fields_ = [('p', ctypes.c_void_p), ('len', ctypes.c_size_t), ('internal', ctypes.c_void_p)]
+client, held, said = Client(sys.argv[1], sys.argv[2]), Held(), None
+while not select.select([sys.stdin], [], [], 0)[0]:
+    err = client.lib.mb_client_get(client.c, b'n', ctypes.c_size_t(1), ctypes.byref(held))
+    if err == 0:
+        client.lib.mb_client_release(client.c, ctypes.byref(held))
+    if said != client.name(err):
+        said = client.name(err)
+        print(said, flush=True)
+client.close()
+'''
 
 
 class Thread:
@@ -144,6 +168,34 @@ class MemifPeer(unittest.TestCase):
         self.begin()
         until(lambda: incr(client) == 0, 60, 'the client to be served')
 
+    def test_a_client_that_slept_meanwhile(self):
+        self.assertEqual(self.node.run('incr', 'n')[0], 0)
+        with subprocess.Popen([sys.executable, '-c', GETS, LIBRARY, self.where,
+                               os.path.dirname(sys.modules['node'].__file__)], text=True,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+            self.addCleanup(client.kill)
+            self.assertEqual(client.stdout.readline(), 'OK\n')
+            self.node.process.send_signal(signal.SIGSTOP)
+            time.sleep(HEARD_S)     # now it waits for an answer
+            client.send_signal(signal.SIGSTOP)
+            self.node.process.kill()
+            self.node.process.wait()
+            self.assertEqual(self.begin().run('incr', 'n')[0], 0)
+            time.sleep(SLEPT_S)
+            client.send_signal(signal.SIGCONT)
+            time.sleep(SLEPT_S)
+            self.assertEqual(client.communicate('enough\n', 60)[0], '')
+
+    def test_nobody_is_there(self):
+        self.node.process.kill()
+        self.node.process.wait()
+        for command in (('call', 'plus_one', '1'), ('get', 'n')):
+            done = subprocess.run(self.client(*command), capture_output=True, text=True,
+                                  timeout=60, check=False)
+            self.assertEqual((done.returncode, done.stdout), (3, ''))
+            self.assertRegex(done.stderr, r'\Amicroburst: cannot reach the node at .*: no node '
+                             r'answers there: [^\n]*\n\Z')
+
 
 def incr(client):
     return client.lib.mb_client_incr(client.c, b'n', ctypes.c_size_t(0), ctypes.c_int64(1), None)
@@ -156,4 +208,4 @@ def json_calls(node):
 
 
 if __name__ == '__main__':
-    unittest.main(argv=sys.argv[:1], verbosity=2)
+    unittest.main(argv=sys.argv[:1] + sys.argv[4:], verbosity=2)

@@ -51,11 +51,10 @@
 #define FLOW_RTO_MIN_NS   UINT64_C(2000000)
 #define FLOW_RTO_FIRST_NS UINT64_C(20000000)
 #define FLOW_RTO_MAX_NS   UINT64_C(1000000000)
-#define FLOW_SILENCE_NS   UINT64_C(5000000000)   /* nothing heard for so long: it is gone */
+#define FLOW_SILENCE_NS   UINT64_C(5000000000)   /* asked in vain for so long: it is gone */
 #define FLOW_FRESH_NS     UINT64_C(60000000000)  /* a client idle for longer says HELLO again */
 #define FLOW_FORGET_NS    UINT64_C(180000000000) /* and a server forgets it then */
 #define FLOW_KNOWN_NS     UINT64_C(10000000000)  /* never before; but a client that leaves */
-#define FLOW_UNHEARD_MIN  4 /* and asked so often meanwhile: it may have been us who slept */
 #define FLOW_TIMER_NONE   UINT64_MAX
 #define FLOW_CWND_FIRST   16 /* segments */
 #define FLOW_CWND_MIN     2

@@ -71,6 +71,21 @@ ask_segment(void *ctx, const struct wire_addr *to, const struct wire_head *h, co
 	ask_send(a, h, body);
 }
 
+static void
+vain_begin(struct flow_vain *v, uint64_t now_ns)
+{
+	*v = (struct flow_vain){ .since_ns = now_ns };
+}
+
+/* Nothing came since. Returns: for how long it was asked in vain. */
+static uint64_t
+vain_on(struct flow_vain *v, uint64_t now_ns)
+{
+	v->ns += MIN(now_ns - v->since_ns, FLOW_RTO_MAX_NS);
+	v->since_ns = now_ns;
+	return v->ns;
+}
+
 static struct flow_name
 ask_name(struct flow_ask *a, const struct flow_ask_slot *s, uint8_t kind)
 {
@@ -229,6 +244,7 @@ ask_hello(struct flow_ask *a, uint64_t now_ns)
 	a->heard = a->mute = false;
 	a->tries = 0;
 	a->heard_ns = now_ns;
+	vain_begin(&a->hello_vain, now_ns);
 	flow_path_init(&a->path);
 	ask_hello_send(a, now_ns);
 }
@@ -272,6 +288,7 @@ ask_run_waiting(struct flow_ask *a, uint64_t now_ns)
 		s->probes = 0;
 		s->unheard = 0;
 		s->begun_ns = s->heard_ns = now_ns;
+		vain_begin(&s->vain, now_ns);
 		a->waiting_cnt--;
 		a->unacked_cnt++;
 		flow_tx_init(&s->tx, s->r.first, s->r.rest, a->mss);
@@ -515,6 +532,7 @@ flow_ask_input(struct flow_ask *a, const struct wire_head *h, struct slice body,
 	if (mine) {
 		s->heard_ns = now_ns;
 		s->unheard = 0;
+		vain_begin(&s->vain, now_ns);
 	}
 	if (h->kind == WIRE_REPLY) {
 		if (mine) {
@@ -573,8 +591,9 @@ static void
 ask_slot_due(struct flow_ask *a, struct flow_ask_slot *s, uint64_t now_ns)
 {
 	struct flow_name n = ask_name(a, s, WIRE_REPLY);
+	uint64_t vain_ns = vain_on(&s->vain, now_ns);
 
-	if (now_ns - s->heard_ns > FLOW_SILENCE_NS && s->unheard >= FLOW_UNHEARD_MIN) {
+	if (vain_ns > FLOW_SILENCE_NS) {
 		a->mute |= now_ns - a->heard_ns > FLOW_SILENCE_NS;
 		ask_done(a, s, s->r.reads ? MB_ERR_NO_NODE : MB_ERR_INDETERMINATE, NULL, 0, false);
 		return;
@@ -586,7 +605,7 @@ ask_slot_due(struct flow_ask *a, struct flow_ask_slot *s, uint64_t now_ns)
 	}
 	a->stats.again++;
 	s->unheard++;
-	if (s->unheard >= NARROW_TRIES && now_ns - s->heard_ns > NARROW_NS && a->mss > NARROW_MSS) {
+	if (s->unheard >= NARROW_TRIES && vain_ns > NARROW_NS && a->mss > NARROW_MSS) {
 		a->mss = NARROW_MSS;
 		a->narrow_ns = now_ns;
 	}
@@ -613,7 +632,7 @@ void
 flow_ask_poll(struct flow_ask *a, uint64_t now_ns)
 {
 	if (a->state == FLOW_ASK_HELLO && now_ns >= a->hello_due_ns) {
-		if (now_ns - a->heard_ns > FLOW_SILENCE_NS && a->tries >= FLOW_UNHEARD_MIN) {
+		if (vain_on(&a->hello_vain, now_ns) > FLOW_SILENCE_NS) {
 			ask_fail_all(a, MB_ERR_NODE_DIED, MB_ERR_NO_NODE);
 			return;
 		}

@@ -7,6 +7,11 @@
  * the caller until it is done. done is called exactly once for each request that was started, from
  * flow_ask_input, flow_ask_poll, flow_ask_unreachable or flow_ask_close; it may start others.
  *
+ * Silence. Who is asked in vain for FLOW_SILENCE_NS is not there. What counts is the time that was
+ * spent asking: a client may sleep (be stopped, or do something else) for longer, and what it asked
+ * before may not have come anywhere, for its link ended meanwhile. So between two asks, which are
+ * FLOW_RTO_MAX_NS apart at most, no more than that counts.
+ *
  * Owner: one thread.
  */
 #ifndef MB_FLOW_ASK_H
@@ -39,6 +44,11 @@ struct flow_ask_stats {
 enum flow_ask_state { FLOW_ASK_IDLE = 0, FLOW_ASK_HELLO, FLOW_ASK_OPEN };
 enum flow_ask_slot_state { ASK_FREE = 0, ASK_WAITING, ASK_SENT };
 
+/* For how long something was asked in vain; since_ns: up to when it was counted. */
+struct flow_vain {
+	uint64_t ns, since_ns;
+};
+
 struct flow_ask_slot {
 	uint64_t id;
 	uint8_t state;
@@ -50,6 +60,7 @@ struct flow_ask_slot {
 	struct flow_request r;
 	void *user;
 	uint64_t begun_ns, heard_ns, due_ns;
+	struct flow_vain vain;
 	struct flow_tx tx;
 	struct flow_rx rx;
 };
@@ -73,6 +84,7 @@ struct flow_ask {
 	uint64_t server_is; /* the incarnation of who gave the session */
 	uint64_t told_by;   /* of who said that it was not known */
 	uint64_t hello_ns, hello_due_ns, heard_ns;
+	struct flow_vain hello_vain;
 	uint64_t next_id; /* the last one given */
 	uint64_t done_id; /* none up to here is open */
 	uint64_t due_ns;  /* no slot is due before */

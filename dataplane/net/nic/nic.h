@@ -38,7 +38,8 @@ bool nic_is_pci(const char *device);
  * Returns:   0 with cfg->queue_cnt of *ret, each its tile's, of which the last to be closed closes
  *            the port; MB_ERR_CONFIG for arguments that the device does not take, and for fewer
  *            queues than asked for;
- *            MB_ERR_NOT_FOUND when there is no such device; MB_ERR_NOT_SUPPORTED; MB_ERR_NO_MEMORY;
+ *            MB_ERR_NOT_FOUND when there is no such device; MB_ERR_NO_NODE when nobody is at the
+ *            other end of a memif that connects; MB_ERR_NOT_SUPPORTED; MB_ERR_NO_MEMORY;
  *            MB_ERR_IO. */
 int nic_open(struct net_io *ret, const struct nic_cfg *cfg, struct topo_why *why);
 

@@ -13,7 +13,6 @@
 #include <pthread.h>
 #include <rte_alarm.h>
 #include <rte_ethdev.h>
-#include <rte_log.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -115,7 +114,6 @@ port_again(void *ctx)
 	if (is_up(g)) {
 		return;
 	}
-	rte_log_set_level_pattern("pmd.net.memif", RTE_LOG_CRIT); /* nobody is there yet */
 	rte_eth_dev_stop(g->port);
 	rte_eth_dev_start(g->port);
 }

@@ -36,6 +36,7 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_flow.h>
+#include <rte_log.h>
 #include <rte_mbuf.h>
 
 #include "check.h"
@@ -108,6 +109,12 @@ sockets_new(struct nic_port *p, const uint8_t before[FD_MAX / 8])
 }
 
 static bool
+is_memif(const char *device)
+{
+	return strncmp(device, "net_memif", strlen("net_memif")) == 0;
+}
+
+static bool
 memif_serves(const char *device)
 {
 	return strstr(device, ",role=server") != NULL || strstr(device, ",role=master") != NULL;
@@ -123,8 +130,7 @@ memif_clear(const char *device)
 	size_t len;
 	int fd;
 
-	if (strncmp(device, "net_memif", strlen("net_memif")) != 0 || !memif_serves(device) ||
-	    path == NULL) {
+	if (!is_memif(device) || !memif_serves(device) || path == NULL) {
 		return;
 	}
 	path += strlen(",socket=");
@@ -191,6 +197,7 @@ port_device(struct nic_port *p, const struct nic_cfg *cfg, struct topo_why *why)
 		if (rc != 0) {
 			return rc;
 		}
+		p->serves = is_memif(cfg->device) && memif_serves(cfg->device);
 		memif_clear(cfg->device);
 		rc = rte_eal_hotplug_add("vdev", p->device,
 					 cfg->device[len] == ',' ? cfg->device + len + 1 : "");
@@ -387,6 +394,7 @@ port_start(struct nic_port *p, struct host_cfg *hc, struct topo_why *why)
 {
 	uint16_t rx_cnt = QUEUE_CNT, tx_cnt = QUEUE_CNT;
 	int socket = rte_eth_dev_socket_id(p->id);
+	bool connects = is_memif(p->device) && !p->serves; /* it says by itself who was not there */
 	struct rte_ether_addr mac;
 	int rc = 0;
 
@@ -398,8 +406,15 @@ port_start(struct nic_port *p, struct host_cfg *hc, struct topo_why *why)
 		}
 	}
 	if (rc == 0) {
+		if (connects) {
+			rte_log_set_level_pattern("pmd.net.memif", RTE_LOG_CRIT);
+		}
 		rc = rte_eth_dev_start(p->id);
 		p->started = rc == 0;
+		if (rc == -1 && connects) {
+			return topo_why_set(why, MB_ERR_NO_NODE,
+					    "net.nic = %s: nobody is at its other end", p->device);
+		}
 	}
 	if (rc == 0) {
 		rc = rte_eth_macaddr_get(p->id, &mac);
@@ -587,10 +602,9 @@ nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc
 int
 nic_port_gate(struct nic_port *p, const struct nic_cfg *cfg, struct topo_why *why)
 {
-	if (strncmp(p->device, "net_memif", strlen("net_memif")) != 0) {
+	if (!is_memif(p->device)) {
 		return 0;
 	}
-	p->serves = memif_serves(cfg->device);
 	if (nic_gate_add(&p->gate, p->id, !p->serves) != 0) {
 		return topo_why_set(why, MB_ERR_NOT_SUPPORTED,
 				    "net.nic = %s: this kernel has no membarrier", p->device);

@@ -3,11 +3,13 @@
  *         what became of it, instead of asking in vain until it believes that nobody is there: an
  *         answer that changes nothing is asked for once more, by another id, at the same server
  *         and at one that was started again; what has not come to the server whole has not run.
+ *         Who slept, and whose way is not there yet when he is awake, asks for as long as anybody.
  * Method: a client and a server; the test carries their datagrams, or loses them; time is a number.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler.h"
 #include "flow_ask.h"
 #include "flow_fixture.h"
 #include "flow_serve.h"
@@ -280,6 +282,102 @@ what_came_in_part_has_not_run(void **state)
 	assert_int_equal(done_err, MB_ERR_BUSY);
 }
 
+/* Nothing that is sent comes anywhere, for so long. */
+static void
+asks_in_vain(uint64_t ns)
+{
+	uint64_t end_ns = now_ns + ns;
+
+	for (; now_ns < end_ns; now_ns = MIN(MAX(flow_ask_timer(&ask), now_ns), end_ns)) {
+		flow_ask_poll(&ask, now_ns);
+		to_server.cnt = 0;
+	}
+}
+
+/* Until the request comes to the server, and its answer back. */
+static void
+is_answered(void)
+{
+	uint32_t answered = ran_cnt;
+
+	for (uint32_t i = 0; i < 20 && done_cnt == 0; i++) {
+		now_ns = MAX(flow_ask_timer(&ask), now_ns);
+		flow_ask_poll(&ask, now_ns);
+		for (uint32_t k = 0; k < 4; k++) {
+			carry();
+			for (; answered < ran_cnt; answered++) {
+				answers_long();
+			}
+			carry_back();
+		}
+	}
+	assert_int_equal(done_cnt, 1);
+	assert_int_equal(done_err, 0);
+}
+
+static void
+a_request_that_was_lost_is_asked_again(void **state)
+{
+	(void)state;
+	begin(10, true); /* there is a session now, and a request that runs */
+	to_client.cnt = 0;
+	now_ns += 30 * SECOND;
+	asks_in_vain(3 * SECOND);
+	assert_int_equal(done_cnt, 0); /* it was NO_NODE after 30 ms */
+	flow_serve_destroy(serve);
+	serve_start();
+	is_answered();
+}
+
+static void
+a_greeting_too(void **state)
+{
+	const struct flow_request r = { .first = slice_of(message, 10), .reads = true };
+
+	(void)state;
+	assert_int_equal(flow_ask_start(&ask, &r, NULL, now_ns), 0);
+	asks_in_vain(SECOND);
+	now_ns += 30 * SECOND;
+	asks_in_vain(3 * SECOND);
+	assert_int_equal(done_cnt, 0);
+	is_answered();
+}
+
+static void
+nobody_asks_for_ever(void **state)
+{
+	uint64_t awake_ns;
+
+	(void)state;
+	begin(10, true);
+	to_client.cnt = 0;
+	now_ns += 30 * SECOND;
+	awake_ns = now_ns;
+	while (done_cnt == 0) {
+		asks_in_vain(SECOND / 10);
+	}
+	assert_int_equal(done_err, MB_ERR_NO_NODE);
+	assert_in_range(now_ns - awake_ns, 4 * SECOND, 6 * SECOND);
+}
+
+/* Nor does who looks seldom only. */
+static void
+who_looks_seldom_comes_to_an_end(void **state)
+{
+	uint32_t looks = 0;
+
+	(void)state;
+	begin(10, false);
+	to_client.cnt = 0;
+	for (; done_cnt == 0; looks++) {
+		now_ns += 20 * SECOND;
+		flow_ask_poll(&ask, now_ns);
+		to_server.cnt = 0;
+	}
+	assert_int_equal(done_err, MB_ERR_INDETERMINATE);
+	assert_in_range(looks, 5, 7);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -291,6 +389,10 @@ main(void)
 		TEST(what_changes_something_is_in_doubt),
 		TEST(a_server_that_was_started_again_says_so),
 		TEST(what_came_in_part_has_not_run),
+		TEST(a_request_that_was_lost_is_asked_again),
+		TEST(a_greeting_too),
+		TEST(nobody_asks_for_ever),
+		TEST(who_looks_seldom_comes_to_an_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

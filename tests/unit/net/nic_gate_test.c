@@ -8,7 +8,6 @@
 #include <pthread.h>
 #include <rte_alarm.h>
 #include <rte_ethdev.h>
-#include <rte_log.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -70,7 +69,6 @@ int __wrap_rte_eal_alarm_cancel(rte_eal_alarm_callback fn, void *arg);
 int __wrap_rte_eth_link_get_nowait(uint16_t port, struct rte_eth_link *link);
 int __wrap_rte_eth_dev_start(uint16_t port);
 int __wrap_rte_eth_dev_stop(uint16_t port);
-int __wrap_rte_log_set_level_pattern(const char *pattern, uint32_t level);
 
 int
 __wrap_rte_eal_alarm_set(uint64_t us, rte_eal_alarm_callback fn, void *arg)
@@ -136,12 +134,6 @@ __wrap_rte_eth_dev_start(uint16_t port)
 	started_ns[port] = now;
 	starts[port]++;
 	up[port] = there[port];
-	return 0;
-}
-
-int
-__wrap_rte_log_set_level_pattern(const char *pattern, uint32_t level)
-{
 	return 0;
 }
 
