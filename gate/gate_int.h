@@ -153,7 +153,8 @@ struct gate_conn {
 	uint32_t sub_cnt[GATE_TOPIC_KINDS];
 	size_t sub_bytes;
 	/* what it keeps: enum gate_track_flag; whom it is told through, 0: itself */
-	uint8_t track, caching;
+	uint8_t track;
+	bool caching; /* what its next command reads is an exception */
 	uint64_t redirect;
 	struct stream_id redirect_to;
 	struct gate_notes notes;
