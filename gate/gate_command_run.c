@@ -244,33 +244,40 @@ command_run(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 	return cmd->run(g, c, arg, arg_cnt);
 }
 
+/* A part of its reply is written, and it waits: of what is not out yet all can be taken back. In a
+ * transaction nothing of it goes out before all of it is written (T3). */
+static void
+reply_begun(struct gate_conn *c, const struct gate_mark *begin)
+{
+	c->from = *begin;
+	c->quiet |= gate_multi_runs(c);
+}
+
 int
 gate_command_try(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 		 const struct slice *arg, uint32_t arg_cnt)
 {
-	bool within = c->undoable; /* of EXEC, whose own words are in memory */
+	bool exec = cmd != NULL && cmd->run == cmd_exec;
 	const struct gate_conn *before = g->memory.at;
-	struct gate_mark mark = gate_out_mark(c);
+	struct gate_mark here = gate_out_mark(c), begin = c->from.set ? c->from : here;
 	int rc;
 
-	if (unlikely(c->unfit)) {
-		return GATE_DONE;
-	}
-	c->undoable = !c->partial && (c->part == 0 || c->hole != NULL);
+	c->undoable = (!c->from.set || c->quiet) && (c->part == 0 || c->hole != NULL) &&
+		      !(exec && gate_multi_runs(c));
 	g->memory.at = c;
 	rc = command_run(g, c, cmd, arg, arg_cnt);
 	if (unlikely(c->unfit) && rc == GATE_DONE && c->part > 0 && c->hole != NULL && !c->cut) {
 		c->unfit = false;
 		c->cut = true; /* what is done is answered, which takes no memory */
-		gate_out_back(g, c, &mark);
+		gate_out_back(g, c, &here);
 		rc = command_run(g, c, cmd, arg, arg_cnt);
 	}
 	g->memory.at = before;
-	c->undoable = within;
+	c->undoable = false;
 	if (unlikely(c->unfit) && rc == GATE_DONE) {
 		c->unfit = false;
-		gate_out_back(g, c, &mark);
-		if (!within && c->part == 0 && gate_memory_waits(g, c)) {
+		gate_out_back(g, c, &begin);
+		if (!exec && !gate_multi_runs(c) && c->part == 0 && gate_memory_waits(g, c)) {
 			gate_conn_renew(g, c);
 			c->begun = true; /* it was counted */
 			gate_conn_starve(g, c);
@@ -278,10 +285,11 @@ gate_command_try(struct gate *g, struct gate_conn *c, const struct gate_command 
 		}
 		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
 	}
-	if (unlikely(c->unfit)) { /* something is under way for it */
+	if (unlikely(c->unfit) && rc != GATE_WAIT) { /* something is under way for it */
 		gate_out_lost(c);
 	}
-	/* Of a transaction each command for itself. */
-	c->partial |= rc == GATE_WAIT && c->out.bytes != mark.bytes && cmd->run != cmd_exec;
+	if (rc == GATE_WAIT && !exec && (c->out.bytes != begin.bytes || c->hole != NULL)) {
+		reply_begun(c, &begin);
+	}
 	return rc;
 }

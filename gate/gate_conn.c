@@ -103,7 +103,7 @@ gate_conn_renew(struct gate *g, struct gate_conn *c)
 	c->quiet = false;
 	c->begun = false;
 	c->fetch_due = false;
-	c->partial = false;
+	c->from.set = false;
 	c->moves = GATE_MOVES_NOT;
 	if (c->keep != NULL) {
 		gate_conn_keep_end(g, c);

@@ -97,7 +97,6 @@ struct gate_conn {
 	bool halted;       /* it waits for the end of CLIENT PAUSE */
 	bool undoable;     /* its command runs, and nothing of it is sent or done yet; */
 	bool unfit;        /* there is no memory for its reply */
-	bool partial;      /* it wrote a part of its reply, and waits */
 	uint8_t moves;     /* enum gate_moves, of its command */
 	uint8_t reply;     /* enum gate_reply (gate_mute.h) */
 	uint8_t proto;     /* 2, 3 */
@@ -114,6 +113,7 @@ struct gate_conn {
 	struct gate_out pushed;   /* messages; behind the replies of the command at hand */
 	struct gate_multi *multi; /* from the heap; NULL: none */
 	struct gate_mark mark;    /* of a HELD command: where its reply begins */
+	struct gate_mark from;    /* the same of one that has written a part of it, and waits */
 	struct gate_run *run;
 	struct gate_reads *reads; /* for its next commands (gate_ahead.h); NULL: none */
 	struct gate_call *call_first, *call_last; /* in a pipeline, not answered; NULL: none */
@@ -153,7 +153,8 @@ struct gate_conn {
 	uint32_t sub_cnt[GATE_TOPIC_KINDS];
 	size_t sub_bytes;
 	/* what it keeps: enum gate_track_flag; whom it is told through, 0: itself */
-	uint8_t track, caching;
+	uint8_t track;
+	bool caching; /* what its next command reads is an exception */
 	uint64_t redirect;
 	struct stream_id redirect_to;
 	struct gate_notes notes;

@@ -9,6 +9,13 @@
  *       others had begun may end, but publishes nothing that was looked at before.
  *   T2  A watched key is compared (by what a reader sees of it) after T1 holds: no client of the
  *       gate can write between that and the transaction's own writes. A function can.
+ *   T3  Once its array has begun each command is answered for itself, in the order in which they
+ *       run. A reply that is no short one and that memory has no room for is refused (-OOM) like
+ *       any other, as long as nothing of that command is done: while it is written only what is
+ *       before it goes out. It leaves room for short replies to all that are to come
+ *       (gate_multi_owes), to which others give way too (Y4). So the array ends as it began,
+ *       whatever the client reads, and what was written is told. Nobody who is slow to read is
+ *       waited for: all others wait.
  *
  * Rejected: one write set for all of them (the commands answer what they read of each other).
  */
@@ -25,6 +32,7 @@
 #include "timebase.h"
 
 #define MULTI_BYTES_MAX (1u << 20) /* kept for one connection */
+#define SHORT_PER_CHUNK 40         /* replies of 96 bytes: numbers, words, most errors */
 
 static struct gate_multi *
 multi_of(struct gate *g, struct gate_conn *c)
@@ -301,8 +309,15 @@ gate_multi_next(struct gate *g, struct gate_conn *c)
 		gate_timed(g, c, c->timed, timebase_tsc() - m->began_tsc, g->args, cnt);
 	}
 	m->began_tsc = 0;
+	m->done++;
 	m->at = (uint32_t)(g->args[cnt - 1].p + g->args[cnt - 1].len - m->text);
 	gate_conn_renew(g, c);
+}
+
+size_t
+gate_multi_owes(const struct gate_multi *m)
+{
+	return (size_t)GATE_CHUNK_BYTES * ((m->cnt - m->done) / SHORT_PER_CHUNK + 1);
 }
 
 /* It is shown behind its commands. */
@@ -381,6 +396,10 @@ cmd_exec(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 		return GATE_DONE;
 	}
 	gate_array(g, c, m->cnt);
+	if (c->unfit) { /* T3 */
+		gate_multi_drop(g, c);
+		return GATE_DONE;
+	}
 	m->running = true;
 	gate_conn_renew(g, c);
 	return multi_run(g, c);

@@ -7,6 +7,7 @@
 #define MB_GATE_MULTI_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "slice.h"
@@ -22,7 +23,8 @@ struct gate_multi {
 	bool wrong;         /* a command could not be kept */
 	bool running;       /* by EXEC */
 	bool writes;        /* one of the commands may */
-	uint32_t cnt, at;   /* commands; where the next one begins */
+	uint32_t cnt, done; /* commands */
+	uint32_t at;        /* where the next one begins */
 	uint64_t began_tsc; /* of the one at hand; 0: not yet */
 	uint32_t text_len, text_cap, watch_len, watch_cap, watch_at;
 	uint8_t *text, *watch; /* from the heap */
@@ -34,6 +36,8 @@ bool gate_multi_takes(struct gate *g, struct gate_conn *c, const struct gate_com
 /* gate_multi_next: the command of EXEC that was at hand is over; it took time unless c->timed is
  * NULL. */
 void gate_multi_next(struct gate *g, struct gate_conn *c);
+/* gate_multi_owes: memory that short replies to its commands that are to come may take. */
+size_t gate_multi_owes(const struct gate_multi *m);
 void gate_multi_drop(struct gate *g, struct gate_conn *c);
 
 #endif

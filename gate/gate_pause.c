@@ -115,9 +115,9 @@ gate_reply_begin(struct gate_conn *c)
 void
 gate_command_end(struct gate_conn *c)
 {
-	if (c->caching != 0 && c->multi == NULL) { /* a transaction is one command */
-		c->caching--;
-	}
+	/* A transaction is one command; those of CLIENT itself go by, as in Redis. */
+	c->caching = c->caching && ((c->multi != NULL && c->multi->queueing) ||
+				    (c->command != NULL && c->command->run == cmd_client));
 	if (!gate_run_before(c)) { /* else its reply is not written yet */
 		gate_reply_end(c);
 	}

@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "gate_head.h"
 #include "gate_many.h"
+#include "gate_walk.h"
 #include "lattice.h"
 #include "view.h"
 
@@ -71,6 +72,9 @@ cmd_mget(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	for (uint32_t i = c->step + 1; i < arg_cnt; i++) {
 		int n;
 
+		if (gate_walk_reader(g, c)) {
+			return GATE_WAIT;
+		}
 		if (gate_turn_over(g)) {
 			return gate_turn_end(g, c);
 		}
@@ -129,7 +133,7 @@ cmd_getrange(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	if (none || from > to || len == 0) {
 		gate_bulk(g, c, slice_of("", 0));
 	} else {
-		gate_bulk(g, c, slice_of(text.p + from, (size_t)(to - from + 1)));
+		gate_bulk_value(g, c, slice_of(text.p + from, (size_t)(to - from + 1)), &v);
 	}
 	if (n == CACHE_HIT) {
 		gate_look_end(g, &v);

@@ -77,6 +77,9 @@ gate_conn_turn(struct gate *g, struct gate_conn *c)
 int
 gate_turn_end(struct gate *g, struct gate_conn *c)
 {
+	if (unlikely(c->unfit)) { /* no more of its reply is wanted */
+		return GATE_DONE;
+	}
 	c->room = true;
 	gate_conn_turn(g, c);
 	return GATE_WAIT;
@@ -146,7 +149,7 @@ gate_conn_later(struct gate *g, struct gate_conn *c)
 bool
 gate_conn_held(const struct gate_conn *c)
 {
-	return c->mark.set || c->quiet || c->run != NULL;
+	return (c->mark.set || c->quiet || c->run != NULL) && gate_out_due(c) == 0;
 }
 
 /* ------------------------------------------------------------------- memory */

@@ -25,7 +25,7 @@ void gate_conn_ready(struct gate *g, struct gate_conn *c);
 void gate_conn_flush(struct gate *g, struct gate_conn *c);
 /* gate_conn_turn: its turn is over; it goes on in one of the next polls. */
 void gate_conn_turn(struct gate *g, struct gate_conn *c);
-/* gate_turn_end: the same of a handler, which is called again then. Returns: GATE_WAIT. */
+/* gate_turn_end: the same of a handler, which is called again then. Returns: what it returns. */
 int gate_turn_end(struct gate *g, struct gate_conn *c);
 /* gate_conn_starve: it waits for room that nobody will tell it of. */
 void gate_conn_starve(struct gate *g, struct gate_conn *c);

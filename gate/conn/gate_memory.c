@@ -311,8 +311,7 @@ take_short(struct gate *g, const struct gate_conn *c, size_t bytes, unsigned int
 {
 	size_t holds = gate_memory_held(c);
 	bool little = holds + bytes <= HOLDS_LITTLE;
-	bool alone = c == g->alone &&
-		     (little || (how & MEMORY_REPLY) == 0); /* Y4; long replies are refused */
+	bool alone = c == g->alone && (little || how != MEMORY_REPLY); /* Y4 */
 	void *p = reserve_take(g, bytes, alone ? 0 : reserve_left(g, c, holds + bytes, how));
 	enum gate_relief relief =
 		little || alone || (how & MEMORY_MUST) != 0 ? RELIEF_NOW : RELIEF_NONE;
@@ -334,8 +333,13 @@ take_short(struct gate *g, const struct gate_conn *c, size_t bytes, unsigned int
 void *
 gate_memory_take(struct gate *g, const struct gate_conn *c, size_t bytes, unsigned int how)
 {
-	void *p = heap_alloc(g->heap, bytes);
+	void *p;
 
+	if (unlikely(gate_multi_runs(c)) && how == MEMORY_REPLY &&
+	    heap_free_bytes(g->heap) < bytes + gate_multi_owes(c->multi)) {
+		return NULL; /* Y4 */
+	}
+	p = heap_alloc(g->heap, bytes);
 	return likely(p != NULL) ? p : take_short(g, c, bytes, how);
 }
 

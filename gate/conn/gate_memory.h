@@ -12,7 +12,8 @@
  *   Y3  Whoever holds little is not closed, nor made to wait, because others hold much: it has the
  *       reserve, and when that is used up the one that holds most gives way at once.
  *   Y4  A transaction that has begun gets what it needs: all others wait for it, so those that it
- *       keeps back give way to it too.
+ *       keeps back give way to it too. But a reply that can be refused gets no more than what short
+ *       ones to the commands behind it leave.
  *
  * Owner: the gate tile.
  */

@@ -53,13 +53,20 @@ gate_out_lost(struct gate_conn *c)
 	c->out.bytes = SIZE_MAX / 2;
 }
 
+/* Whether what is written now goes to the bin. */
+static bool
+nowhere(const struct gate_conn *c)
+{
+	return gate_mute(c) || (c->unfit && !c->pushing);
+}
+
 static struct gate_chunk *
 chunk_add(struct gate *g, struct gate_conn *c, uint32_t cap)
 {
 	bool undoable = c->undoable && !c->pushing;
 	struct gate_chunk *k;
 
-	if (unlikely(gate_mute(c) || c->unfit)) {
+	if (unlikely(nowhere(c))) {
 		return NULL;
 	}
 	k = gate_memory_take(g, c, sizeof(*k) + cap,
@@ -90,7 +97,7 @@ out_room(struct gate *g, struct gate_conn *c, size_t len)
 	struct gate_chunk *k = c->out.tail;
 
 	REQUIRE(len <= GATE_CHUNK_BYTES);
-	if (unlikely(gate_mute(c) || c->unfit)) {
+	if (unlikely(nowhere(c))) {
 		return wbuf_init(bin, sizeof(bin));
 	}
 	if (k == NULL || k->cap - k->len < len || elsewhere(k)) {
@@ -320,12 +327,21 @@ gate_out_fill_array(struct gate *g, struct gate_conn *c, struct gate_chunk *hole
 	gate_out_fill(g, c, hole, &w);
 }
 
+size_t
+gate_out_due(const struct gate_conn *c)
+{
+	if (c->mark.set || c->run != NULL) {
+		return 0;
+	}
+	return !c->quiet ? c->out.bytes : c->from.set ? c->from.bytes : 0;
+}
+
 void
 gate_out_flush(struct gate *g, struct gate_conn *c)
 {
 	struct iovec iov[STREAM_IOV_MAX];
 	uint32_t cnt = 0;
-	size_t len = 0;
+	size_t len = 0, most = MIN(gate_out_due(c), (size_t)GATE_SEND_MAX);
 	struct gate_chunk *lend = NULL;
 	int err;
 
@@ -333,22 +349,19 @@ gate_out_flush(struct gate *g, struct gate_conn *c)
 		gate_tls_flush(g, c);
 		return;
 	}
-	if (c->sending || c->out.bytes == 0) {
+	if (c->sending || most == 0) {
 		return;
 	}
-	for (struct gate_chunk *k = c->out.head;
-	     k != NULL && cnt < STREAM_IOV_MAX && len < GATE_SEND_MAX; k = k->next) {
+	for (struct gate_chunk *k = c->out.head; k != NULL && cnt < STREAM_IOV_MAX && len < most;
+	     k = k->next) {
 		if (k->len > k->sent) {
 			if (gate_lend_due(g, c, k)) { /* for itself */
 				lend = k;
 				break;
 			}
 			iov[cnt].iov_base = (void *)(uintptr_t)(k->p + k->sent);
-			iov[cnt].iov_len = MIN(k->len - k->sent, GATE_SEND_MAX);
+			iov[cnt].iov_len = MIN((size_t)(k->len - k->sent), most - len);
 			len += iov[cnt++].iov_len;
-			if (iov[cnt - 1].iov_len < k->len - k->sent) {
-				break;
-			}
 		}
 	}
 	if (cnt == 0 && lend == NULL) {
@@ -363,12 +376,23 @@ gate_out_flush(struct gate *g, struct gate_conn *c)
 	}
 }
 
+/* All of the chunk that a mark stands in is out: it is freed, or begins anew. */
+static void
+mark_passed(struct gate_mark *mark, const struct gate_chunk *k, bool freed)
+{
+	if (mark->tail == k) {
+		mark->tail = freed ? NULL : mark->tail;
+		mark->len = 0;
+	}
+}
+
 void
 gate_out_sent(struct gate *g, struct gate_conn *c, size_t len)
 {
 	g->tally.total.tx_bytes += len;
 	c->out.bytes -= MIN(len, c->out.bytes);
 	c->mark.bytes -= MIN(len, c->mark.bytes); /* a send that was under way before it */
+	c->from.bytes -= MIN(len, c->from.bytes);
 	while (c->out.head != NULL) {
 		struct gate_chunk *k = c->out.head;
 		size_t n = MIN(len, (size_t)(k->len - k->sent));
@@ -381,14 +405,12 @@ gate_out_sent(struct gate *g, struct gate_conn *c, size_t len)
 		if (k->next == NULL && (!elsewhere(k) && k->cap < GATE_CHUNK_BYTES / 2)) {
 			k->len = 0; /* a small one is kept for the next reply */
 			k->sent = 0;
-			if (c->mark.tail == k) {
-				c->mark.len = 0;
-			}
+			mark_passed(&c->mark, k, false);
+			mark_passed(&c->from, k, false);
 			return;
 		}
-		if (c->mark.tail == k) {
-			c->mark.tail = NULL;
-		}
+		mark_passed(&c->mark, k, true);
+		mark_passed(&c->from, k, true);
 		c->out.head = k->next;
 		if (k->next == NULL) {
 			c->out.tail = NULL;

@@ -67,6 +67,8 @@ struct gate_chunk *gate_out_hole(struct gate *g, struct gate_conn *c);
 void gate_out_fill(struct gate *g, struct gate_conn *c, struct gate_chunk *hole,
 		   const struct wbuf *w);
 void gate_out_fill_array(struct gate *g, struct gate_conn *c, struct gate_chunk *hole, size_t cnt);
+/* gate_out_due: how much of them may be sent: nothing of a reply that is not sure to stand. */
+size_t gate_out_due(const struct gate_conn *c);
 void gate_out_flush(struct gate *g, struct gate_conn *c);
 void gate_out_sent(struct gate *g, struct gate_conn *c, size_t len);
 /* gate_out_lost: a reply that cannot be given whole is not given: the client sees the connection

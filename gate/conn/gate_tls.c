@@ -415,7 +415,7 @@ replies_take(struct gate *g, struct gate_conn *c)
 		}
 		most = MAX(most / 4, (size_t)SHORT_BYTES);
 	}
-	t->plain_len = (uint32_t)replies_encipher(c, most);
+	t->plain_len = (uint32_t)replies_encipher(c, MIN(most, gate_out_due(c)));
 	account(g, t);
 	return true;
 }

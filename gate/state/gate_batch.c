@@ -573,10 +573,6 @@ gate_run_over(struct gate *g, struct gate_run *run)
 		return;
 	}
 	c->run = NULL;
-	if (unlikely(c->alone_run)) {
-		c->alone_run = false;
-		gate_alone_end(g, c);
-	}
 	if (run->rec[0].kind == REC_HELD) {
 		c->held_err = run->rec[0].err;
 		c->done_cnt = (uint32_t)run->rec[0].n;
@@ -592,6 +588,10 @@ gate_run_over(struct gate *g, struct gate_run *run)
 			rec_reply(g, c, &run->rec[i]);
 		}
 		gate_reply_end(c);
+	}
+	if (unlikely(c->alone_run)) { /* behind its replies, for which others give way */
+		c->alone_run = false;
+		gate_alone_end(g, c);
 	}
 	heap_free(g->heap, run, sizeof(*run));
 	gate_conn_ready(g, c);

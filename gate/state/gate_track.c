@@ -175,8 +175,8 @@ is_wanted(const struct gate_conn *c)
 	if (c->command == NULL || (c->command->flags & CMD_READONLY) == 0) {
 		return false;
 	}
-	return (c->track & TRACK_OPTIN) != 0 ? c->caching != 0
-					     : (c->track & TRACK_OPTOUT) == 0 || c->caching == 0;
+	return (c->track & TRACK_OPTIN) != 0 ? c->caching
+					     : (c->track & TRACK_OPTOUT) == 0 || !c->caching;
 }
 
 void
@@ -223,7 +223,7 @@ gate_track_drop(struct gate *g, struct gate_conn *c)
 	}
 	g->track_conn_cnt -= c->track != 0;
 	c->track = 0;
-	c->caching = 0;
+	c->caching = false;
 	c->redirect = 0;
 }
 
@@ -289,7 +289,7 @@ gate_track_tick(struct gate *g, uint64_t now_ns)
 
 struct track_options {
 	uint8_t track;
-	bool prefix;
+	bool bcast, prefix;
 	uint64_t redirect;
 	struct stream_id redirect_to;
 };
@@ -336,13 +336,10 @@ options(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t a
 		} else if (gate_word_is(arg[i], "noloop")) {
 			ret->track |= TRACK_NOLOOP;
 		} else if (gate_word_is(arg[i], "bcast")) {
-			gate_error(g, c,
-				   "ERR BCAST is not served: what functions write to keys that "
-				   "nobody has read is not seen by the gate");
-			return false;
+			ret->bcast = true;
 		} else if (gate_word_is(arg[i], "prefix") && i + 1 < arg_cnt) {
-			gate_error(g, c, "ERR PREFIX option requires BCAST mode to be enabled");
-			return false;
+			ret->prefix = true;
+			i++;
 		} else {
 			gate_error(g, c, "ERR syntax error");
 			return false;
@@ -368,6 +365,14 @@ gate_client_tracking(struct gate *g, struct gate_conn *c, const struct slice *ar
 		gate_ok(g, c);
 		return GATE_DONE;
 	}
+	if (o.prefix && !o.bcast) {
+		return gate_error(g, c, "ERR PREFIX option requires BCAST mode to be enabled");
+	}
+	if (o.bcast) {
+		return gate_error(g, c,
+				  "ERR BCAST is not served: what functions write to keys that "
+				  "nobody has read is not seen by the gate");
+	}
 	if ((o.track & both) == both) {
 		return gate_error(g, c, "ERR You can't specify both OPTIN mode and OPTOUT mode");
 	}
@@ -385,7 +390,6 @@ gate_client_tracking(struct gate *g, struct gate_conn *c, const struct slice *ar
 	return GATE_DONE;
 }
 
-/* c->caching counts down the commands that are to go by, this one too. */
 int
 gate_client_caching(struct gate *g, struct gate_conn *c, struct slice word)
 {
@@ -405,7 +409,7 @@ gate_client_caching(struct gate *g, struct gate_conn *c, struct slice word)
 				    "in %s mode.",
 				    yes ? "YES" : "NO", yes ? "OPTIN" : "OPTOUT");
 	}
-	c->caching = 2;
+	c->caching = true;
 	gate_ok(g, c);
 	return GATE_DONE;
 }
@@ -426,9 +430,9 @@ gate_client_tracking_info(struct gate *g, struct gate_conn *c)
 		{ c->track == 0, "off" },
 		{ c->track != 0, "on" },
 		{ (c->track & TRACK_OPTIN) != 0, "optin" },
-		{ (c->track & TRACK_OPTIN) != 0 && c->caching != 0, "caching-yes" },
+		{ (c->track & TRACK_OPTIN) != 0 && c->caching, "caching-yes" },
 		{ (c->track & TRACK_OPTOUT) != 0, "optout" },
-		{ (c->track & TRACK_OPTOUT) != 0 && c->caching != 0, "caching-no" },
+		{ (c->track & TRACK_OPTOUT) != 0 && c->caching, "caching-no" },
 		{ (c->track & TRACK_NOLOOP) != 0, "noloop" },
 		{ (c->track & TRACK_BROKEN) != 0, "broken_redirect" },
 	};

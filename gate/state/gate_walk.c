@@ -31,15 +31,17 @@ is_long(const struct cache_value *v, uint32_t most)
 	return most > GATE_WALK_SHORT || table_bytes(&t) / t.cnt * most > GATE_WALK_SHORT_BYTES;
 }
 
-/* Whether its replies come first: there are many of them, or no memory for more. */
-static bool
-reader_first(struct gate *g, struct gate_conn *c)
+bool
+gate_walk_reader(const struct gate *g, struct gate_conn *c)
 {
-	bool full = c->out.bytes > GATE_OUT_MAX && g->held_cnt <= GATE_WALK_SLOW_CNT;
+	bool full = c->out.bytes > GATE_OUT_MAX &&
+		    (c->walk == NULL || g->held_cnt <= GATE_WALK_SLOW_CNT);
 	bool spare = heap_capacity_bytes(g->heap) - heap_used_bytes(g->heap) > GATE_WALK_SPARE;
+	bool first = !gate_multi_runs(c) && !c->quiet &&
+		     (full || (c->from.set && !spare && c->out.bytes > 0));
 
-	return !gate_multi_runs(c) && !c->quiet &&
-	       (full || (c->partial && !spare && c->out.bytes > 0));
+	c->out_full |= first;
+	return first;
 }
 
 static void
@@ -83,8 +85,7 @@ hold(struct gate *g, struct gate_conn *c, struct slice key, unsigned int type)
 static int
 turn(struct gate *g, struct gate_conn *c)
 {
-	if (reader_first(g, c)) {
-		c->out_full = true;
+	if (gate_walk_reader(g, c)) {
 		return CACHE_MISS;
 	}
 	c->walk->out_bytes = c->out.bytes;
@@ -158,7 +159,7 @@ gate_walk_over(const struct gate *g, const struct gate_conn *c, const struct gat
 int
 gate_walk_wait(struct gate *g, struct gate_conn *c)
 {
-	if (c->unfit || (c->last && !gate_multi_runs(c))) { /* nobody will read the rest */
+	if (c->last && !gate_multi_runs(c)) { /* nobody will read the rest */
 		return GATE_DONE;
 	}
 	return gate_turn_end(g, c);

@@ -83,6 +83,10 @@ gate_walk_first(struct gate_walk *w)
 	return first;
 }
 
+/* gate_walk_reader: what of its reply is written goes out first, as there is much of it, or no
+ * memory for more: the handler returns WAIT. Whoever waits so holds a slot if it walks. */
+bool gate_walk_reader(const struct gate *g, struct gate_conn *c);
+
 /* gate_walk_over: the turn is. */
 bool gate_walk_over(const struct gate *g, const struct gate_conn *c, const struct gate_walk *w);
 

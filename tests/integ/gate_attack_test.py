@@ -502,9 +502,9 @@ class Replies(Case):
         for kind, fill in (('list', ('rpush', 'list', long)), ('hash', ('hset', 'hash', 'f', long)),
                            ('text', ('set', 'text', long))):
             self.assertEqual(self.good(*fill), '+OK' if kind == 'text' else 1)
-        for words in (('lpop', 'list', 3), ('hgetall', 'hash'), ('lrange', 'list', 0, -1),
-                      ('getrange', 'text', 0, -1)):
+        for words in (('lpop', 'list', 3), ('hgetall', 'hash'), ('lrange', 'list', 0, -1)):
             self.assertEqual(self.good(*words)[:4], oom, words)
+        self.assertEqual(self.good('getrange', 'text', 1, -1), long[1:])
         self.assertEqual(len(self.good('dump', 'text')), len(long) + 15)     # sent as it is made
         self.assertEqual(self.good('multi'), '+OK')
         for words in (('incr', 'n'), ('lpop', 'list', 2), ('hlen', 'hash')):
@@ -515,6 +515,59 @@ class Replies(Case):
         self.assertEqual(self.good('lpop', 'list'), long)
         self.assertEqual(self.good('getset', 'text', 'y'), long)
         self.assertEqual(self.good('mget', 'list', 'text'), [None, b'y'])
+
+    def test_many_long_values_wait_for_their_reader(self):
+        for i in range(400):
+            self.good('set', f'v{i}', b'%03d' % i + b'v' * 100000)
+        values = self.good('mget', *[f'v{i}' for i in range(400)])
+        self.assertEqual([(v[:3], len(v)) for v in values],
+                         [(b'%03d' % i, 100003) for i in range(400)])
+
+    def test_keys_that_memory_has_no_room_for(self):
+        for i in range(0, 10000, 100):
+            self.good('mset', *sum(([b'%04d' % n + b'k' * 1000, 'x']
+                                    for n in range(i, i + 100)), []))
+        self.assertEqual(self.good('keys', '*')[:4], '-OOM')
+        self.assertEqual(len(self.good('keys', '00*')), 100)
+
+    def exec(self, *commands, pause=0):
+        self.assertEqual(self.good('multi'), '+OK')
+        for words in commands:
+            self.assertEqual(self.good(*words), '+QUEUED')
+        self.good.say('exec')
+        time.sleep(pause)
+        return self.good.answer()
+
+    def test_a_transaction_whose_replies_memory_has_no_room_for(self):
+        """Each is answered for itself: those behind a long one that is refused run."""
+        short, long = [b's' * 15000] * 10, [b'%04d' % i + b'l' * 1000 for i in range(4000)]
+        self.good('rpush', 'short', *short)
+        for i in range(0, 4000, 500):
+            self.good('rpush', 'long', *long[i:i + 500])
+        for i in range(150):
+            self.good('set', f'v{i}', b'v' * 100000)
+        for right, cnt, *words in ((short, 200, 'lrange', 'short', 0, -1),
+                                   (long, 6, 'lrange', 'long', 0, -1),
+                                   ([b'v' * 100000] * 150, 2, 'mget',
+                                    *[f'v{i}' for i in range(150)])):
+            self.assertEqual(self.good('set', 'n', 0), '+OK')
+            got = self.exec(('incr', 'n'), *[words] * cnt, ('incr', 'n'), ('get', 'n'))
+            self.assertEqual(got[:1] + got[-2:], [1, 2, b'2'])
+            refused = [a for a in got[1:-2] if a != right]
+            self.assertEqual({str(a)[:4] for a in refused}, {'-OOM'})
+            self.assertLessEqual(len(refused), cnt)
+        self.assertEqual(self.good('ping'), '+PONG')
+
+    def test_short_replies_have_room_behind_long_ones(self):
+        """Also behind so many that they need more than the reserve (512 KiB)."""
+        self.good('rpush', 'list', *[b's' * 15000] * 10)
+        self.good('set', 'text', 'x')
+        cnt = 20000
+        got = self.exec(*[('lrange', 'list', 0, -1)] * 200, *[('lpush', 'text', 'x')] * cnt,
+                        pause=0.3)
+        self.assertEqual({str(a)[:10] for a in got[200:]}, {'-WRONGTYPE'})
+        self.assertEqual(len(got), 200 + cnt)
+        self.assertTrue(any(str(a)[:4] == '-OOM' for a in got[:200]))
 
     def test_a_pop_whose_later_parts_memory_has_no_room_for(self):
         """It ends where it is: what was taken is answered, all else is still there."""

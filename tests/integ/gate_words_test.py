@@ -254,6 +254,19 @@ class Words(unittest.TestCase):
         self.assertIn("-ERR Replica can't interact with the keyspace", map(str, redis))
         self.assertEqual(list(map(str, ours)), list(map(str, redis)))
 
+    def test_reads_that_are_exceptions(self):
+        info = 'client trackinginfo'
+        for words in ('client tracking off bcast', 'client tracking off prefix a',
+                      'client tracking on optin', 'client caching yes', 'client getname', info,
+                      'client tracking on optin', info, 'ping', info, 'client caching yes', 'multi',
+                      'client getname', 'ping', info, 'exec', info, 'client caching yes', 'multi',
+                      'discard', info, 'watch a', 'client caching yes', 'ping', info, 'unwatch',
+                      'client caching yes', 'nosuch', info, 'client caching yes', 'get', info,
+                      'client tracking off', 'client tracking on optout', 'client caching no', info,
+                      'client tracking on optout', info, 'get a', info, 'client tracking off',
+                      info):
+            self.assertEqual(*self.both(*words.split()), words)
+
     def test_replies_that_are_skipped(self):
         for c in (self.ours, self.redis):
             for words in ('client reply skip', 'reset', 'client reply skip', 'client reply skip',
