@@ -105,40 +105,6 @@ node_plan(struct node *n, const char *other, FILE *out, char why[NODE_WHY_BYTES]
 
 /* ------------------------------------------------------- lcores and links */
 
-/* An lcore's spin token, in the hints: its cpu may be a client's too. */
-struct spin_ctx {
-	struct hints *hints;
-	uint32_t cpu;
-	uint64_t who; /* two lcores may share a cpu: each for itself */
-};
-static struct spin_ctx spin_ctx[LCORE_CNT_MAX];
-
-static bool
-node_spin_try(void *ctx)
-{
-	struct spin_ctx *s = ctx;
-
-	return spin_try(s->hints, s->cpu, s->who);
-}
-
-/* Clients over a network, Redis clients too, know of no token. One that runs here would wait for
- * the end of an lcore's spin before its request is even sent: a gate that spun gave one answer in
- * a hundred 100 us late. So with a net or gate tile whoever shares a cpu gives it away. */
-static bool
-node_spin_never(void *ctx)
-{
-	(void)ctx;
-	return false;
-}
-
-static void
-node_spin_release(void *ctx)
-{
-	struct spin_ctx *s = ctx;
-
-	spin_release(s->hints, s->cpu, s->who);
-}
-
 static bool
 node_runs_executor(const struct node *n, int cpu)
 {
@@ -153,8 +119,6 @@ node_runs_executor(const struct node *n, int cpu)
 static int
 node_lcores(struct node *n, char why[NODE_WHY_BYTES])
 {
-	bool strangers = topo_tile_find(n->topo, TILE_NET, 0) >= 0 ||
-			 topo_tile_find(n->topo, TILE_GATE, 0) >= 0;
 	cpu_set_t lcore_cpus;
 
 	CPU_ZERO(&lcore_cpus);
@@ -172,13 +136,7 @@ node_lcores(struct node *n, char why[NODE_WHY_BYTES])
 		cfg.drain_ns = DRAIN_NS;
 		cfg.await_ns = node_runs_executor(n, cfg.cpu) ? 0 : cfg.await_ns;
 		cfg.spin_ns = n->topo->cpu_cnt == 1 ? ONE_CPU_SPIN_NS : cfg.spin_ns;
-		spin_ctx[i] =
-			(struct spin_ctx){ n->hints, n->topo->lcore[i].cpu, PROC_DAEMON + 1 + i };
-		if (n->topo->lcore[i].shared) {
-			cfg.spin_try = strangers ? node_spin_never : node_spin_try;
-			cfg.spin_release = node_spin_release;
-			cfg.spin_ctx = &spin_ctx[i];
-		}
+		node_spin(n, i, &cfg);
 		err = lcore_create(&cfg, &n->lcore[i]);
 		if (err != 0) {
 			return node_fail(

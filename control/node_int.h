@@ -105,6 +105,9 @@ int node_net(struct node *n, char why[NODE_WHY_BYTES]);
 void node_net_print(const struct node *n, FILE *out);
 void node_net_destroy(struct node *n);
 
+/* node_spin.c: the cpu's spin token for an lcore that shares it. */
+void node_spin(const struct node *n, uint32_t lcore, struct lcore_cfg *cfg);
+
 /* node_watch tells the service manager that the node lives, as often as it asked. */
 void node_watch(struct node *n);
 

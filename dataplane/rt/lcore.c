@@ -22,7 +22,8 @@
  * I4  Whatever runs once a pass is bounded, so a tile's turn comes round.
  * I5  Without the token an idle lcore yields after each look, but as long as tiles await another
  *     core, await_ns at most; and but once in TURN_NS when the last work, and all for so long
- *     before it, was of tiles that are far, and none awaits an executor on this very cpu.
+ *     before it, was of tiles that are far, none awaits an executor on this very cpu, and who
+ *     holds the token does not wait for other cpus: nothing here could tell when his word comes.
  *
  * Why one thread for many tiles at all: on a small machine there is nothing else, and on a large
  * one it is the same loop with one tile in it.
@@ -116,6 +117,7 @@ lcore_create(const struct lcore_cfg *cfg, struct lcore **ret_lcore)
 	int err;
 
 	REQUIRE((cfg->spin_try == NULL) == (cfg->spin_release == NULL));
+	REQUIRE((cfg->spin_try == NULL) == (cfg->spin_any == NULL));
 	REQUIRE(cfg->cpu < CPU_CNT_MAX, "cpu=%d", cfg->cpu);
 	if (l == NULL) {
 		return MB_ERR_NO_MEMORY;
@@ -351,7 +353,7 @@ static bool
 keeps(const struct lcore *l)
 {
 	return l->far && l->now_ns - l->gave_ns < TURN_NS &&
-	       !(l->cfg.await_ns == 0 && tiles_await(l));
+	       !(l->cfg.await_ns == 0 && tiles_await(l)) && !l->cfg.spin_any(l->cfg.spin_ctx);
 }
 
 /* May the lcore, idle, go on polling? Asks for the cpu's token when it begins to. */

@@ -32,11 +32,19 @@ domain_cpu_in(const uint8_t *set, uint32_t cpu)
 	return (set[cpu / 8] >> (cpu % 8) & 1) != 0;
 }
 
+/* Who we are to the spin token. */
+static uint64_t
+domain_who(const struct domain *d)
+{
+	return (uint64_t)d->inc << 16 | d->proc;
+}
+
 /* Takes the right to spin here, if this process may spin on this cpu at all: executors on theirs,
  * clients on those that no executor uses. */
 static bool
-domain_spin(struct domain *d)
+domain_spin(struct domain *d, enum domain_await await)
 {
+	uint64_t any = await != AWAIT_DAEMON_NEXT ? SPIN_ANY : 0;
 	int cpu = sched_getcpu();
 
 	if (cpu < 0 || cpu >= CPU_CNT_MAX || d->welcome.spin_ns == 0) {
@@ -49,7 +57,7 @@ domain_spin(struct domain *d)
 		return false;
 	}
 	d->spin_cpu = (uint32_t)cpu;
-	d->spinning = spin_try(d->hints, d->spin_cpu, (uint64_t)d->inc << 16 | d->proc);
+	d->spinning = spin_try(d->hints, d->spin_cpu, domain_who(d) | any);
 	return d->spinning;
 }
 
@@ -57,7 +65,7 @@ void
 domain_rest(struct domain *d)
 {
 	if (d->spinning) {
-		spin_release(d->hints, d->spin_cpu, (uint64_t)d->inc << 16 | d->proc);
+		spin_release(d->hints, d->spin_cpu, domain_who(d));
 		d->spinning = false;
 	}
 }
@@ -194,7 +202,7 @@ domain_wait(struct domain *d, enum domain_await await, uint64_t until_ns, struct
 		}
 		if (d->spin_skip > 0) {
 			d->spin_skip -= first;
-		} else if (domain_spin(d)) {
+		} else if (domain_spin(d, await)) {
 			n = domain_wait_spin(d, await, until_ns, ret, ret_ch);
 			if (n != 0 || domain_interrupted(d)) {
 				return n; /* and keep the token: the next wait is near */

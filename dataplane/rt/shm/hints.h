@@ -225,7 +225,12 @@ claim_drop(struct hints *h, uint16_t exec)
 	return (atomic_exchange(&h->claim[exec].v, 0) & CLAIM_WANTED) != 0;
 }
 
-/* A cpu's spin token: who may spin there. who is never 0. */
+/* A cpu's spin token: who may spin there. who is never 0. The top bit says that the holder waits
+ * for what may come from any cpu, and not just for his turn with the daemon: an lcore that keeps
+ * the cpu to itself does not while it is set (lcore.c, I5). Wrong: it yields in vain, or he waits
+ * for its turn's end. */
+#define SPIN_ANY (UINT64_C(1) << 63)
+
 static inline bool
 spin_try(struct hints *h, uint32_t cpu, uint64_t who)
 {
@@ -234,15 +239,24 @@ spin_try(struct hints *h, uint32_t cpu, uint64_t who)
 	if (seen == who) {
 		return true;
 	}
-	return seen == 0 && atomic_compare_exchange_strong(&h->spin[cpu].v, &seen, who);
+	return (seen == 0 || (seen ^ who) == SPIN_ANY) &&
+	       atomic_compare_exchange_strong(&h->spin[cpu].v, &seen, who);
 }
 
 static inline void
 spin_release(struct hints *h, uint32_t cpu, uint64_t who)
 {
-	uint64_t seen = who;
+	uint64_t seen = atomic_load_explicit(&h->spin[cpu].v, memory_order_relaxed);
 
-	atomic_compare_exchange_strong(&h->spin[cpu].v, &seen, 0);
+	if ((seen & ~SPIN_ANY) == (who & ~SPIN_ANY)) {
+		atomic_compare_exchange_strong(&h->spin[cpu].v, &seen, 0);
+	}
+}
+
+static inline bool
+spin_any(const struct hints *h, uint32_t cpu)
+{
+	return (atomic_load_explicit(&h->spin[cpu].v, memory_order_relaxed) & SPIN_ANY) != 0;
 }
 
 #endif

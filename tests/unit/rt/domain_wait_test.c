@@ -39,12 +39,13 @@ teardown(void **state)
 }
 
 /* This program's, in place of the C library's. */
-static _Thread_local uint64_t yield_cnt;
+static _Thread_local uint64_t yield_cnt, any_cnt; /* with the token's word that anybody may call */
 
 int
 sched_yield(void)
 {
 	yield_cnt++;
+	any_cnt += spin_any(t.hints, (uint32_t)sched_getcpu());
 	return (int)syscall(SYS_sched_yield);
 }
 
@@ -137,17 +138,24 @@ other_runs(void *ctx)
 	return NULL;
 }
 
-/* Starts the other one on this thread's cpu. */
-static pthread_t
-other_start(cpu_set_t *ret_were)
+static void
+stay_here(cpu_set_t *ret_were)
 {
 	cpu_set_t one;
-	pthread_t thread;
 
 	assert_int_equal(sched_getaffinity(0, sizeof(*ret_were), ret_were), 0);
 	CPU_ZERO(&one);
 	CPU_SET(sched_getcpu(), &one);
 	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+}
+
+/* Starts the other one on this thread's cpu. */
+static pthread_t
+other_start(cpu_set_t *ret_were)
+{
+	pthread_t thread;
+
+	stay_here(ret_were);
 	other.hog = other.end = false;
 	assert_int_equal(pthread_create(&thread, NULL, other_runs, NULL), 0);
 	return thread;
@@ -186,6 +194,37 @@ who_has_answered_the_daemon_takes_turns_with_it(void **state)
 	}
 	other_stop(thread, &were);
 	assert_true(most >= 10);
+}
+
+/* An lcore that keeps this cpu for its turn has to be told. */
+static void
+who_yields_to_the_daemon_tells_it_whether_anybody_may_call(void **state)
+{
+	static const enum domain_await await[] = { AWAIT_DAEMON_NEXT, AWAIT_ANY,
+						   AWAIT_DAEMON_NEXT };
+	cpu_set_t were;
+
+	(void)state;
+	stay_here(&were);
+	d->welcome.spin_ns = NS_PER_S;
+	d->welcome.is_executor = true;
+	memset(d->welcome.cpu_daemon, 0xff, sizeof(d->welcome.cpu_daemon));
+	for (uint32_t i = 0; i < ARRAY_CNT(await); i++) {
+		uint64_t yields = yield_cnt, any = any_cnt;
+		struct channel *ch;
+		struct desc m;
+
+		assert_int_equal(domain_wait(d, await[i],
+					     timebase_now_ns(timebase_real()) + 100 * NS_PER_MS, &m,
+					     &ch),
+				 0);
+		yields = yield_cnt - yields;
+		any = any_cnt - any;
+		assert_true(yields > 0);
+		assert_int_equal(any, await[i] == AWAIT_ANY ? yields : 0);
+		assert_false(spin_any(t.hints, d->spin_cpu)); /* who sleeps has to be woken */
+	}
+	sched_setaffinity(0, sizeof(were), &were);
 }
 
 /* Waits a millisecond at a time until the other has had enough turns in one of them. Returns:
@@ -241,6 +280,7 @@ main(void)
 		TEST(who_spun_in_vain_does_without_it_for_some_waits),
 		TEST(who_has_answered_the_daemon_leaves_it_the_cpu),
 		TEST(who_has_answered_the_daemon_takes_turns_with_it),
+		TEST(who_yields_to_the_daemon_tells_it_whether_anybody_may_call),
 		TEST(an_executor_gives_its_cpu_to_a_guest_and_not_to_a_hog),
 	};
 

@@ -361,6 +361,25 @@ a_token_is_given_back_by_its_holder(void **state)
 	assert_true(spin_try(hints, CPU, 8));
 }
 
+/* It is one token: with the bit and without it one holder's. */
+static void
+a_token_tells_that_its_holder_waits_for_any_cpu(void **state)
+{
+	assert_false(spin_any(hints, CPU));
+	assert_true(spin_try(hints, CPU, 7 | SPIN_ANY));
+	assert_true(spin_any(hints, CPU));
+	assert_false(spin_any(hints, CPU + 1));
+	assert_false(spin_try(hints, CPU, 8 | SPIN_ANY));
+	assert_true(spin_try(hints, CPU, 7));
+	assert_false(spin_any(hints, CPU));
+	assert_true(spin_try(hints, CPU, 7 | SPIN_ANY));
+	spin_release(hints, CPU, 8); /* not his */
+	assert_true(spin_any(hints, CPU));
+	spin_release(hints, CPU, 7);
+	assert_false(spin_any(hints, CPU));
+	assert_true(spin_try(hints, CPU, 8));
+}
+
 static uint64_t claims_held, tokens_held; /* plain: written by the holder alone */
 
 static void *
@@ -463,6 +482,7 @@ main(void)
 		TEST(one_ring_asks_for_one_wake),
 		TEST(a_claim_is_freed_by_its_holder),
 		TEST(a_token_is_given_back_by_its_holder),
+		TEST(a_token_tells_that_its_holder_waits_for_any_cpu),
 		TEST(one_at_a_time_has_it),
 		TEST(a_death_wakes_in_any_case),
 		TEST(one_wake_is_for_all_who_wait),

@@ -272,7 +272,7 @@ seen_in_a_turn(bool (*turn)(void))
 
 struct token {
 	_Atomic uint64_t asked, held, released;
-	bool free;
+	bool free, any;
 };
 
 static bool
@@ -293,11 +293,20 @@ token_release(void *ctx)
 	t->released++;
 }
 
+static bool
+token_any(void *ctx)
+{
+	const struct token *t = ctx;
+
+	return t->any;
+}
+
 static void
 spin_by(struct token *token)
 {
 	one.cfg.spin_try = token_try;
 	one.cfg.spin_release = token_release;
+	one.cfg.spin_any = token_any;
 	one.cfg.spin_ctx = token;
 }
 
@@ -553,9 +562,9 @@ static const struct tile_ops worker_ops = { .kind = TILE_KVS,
 					    .far = worker_far };
 
 static void
-worker_run(struct worker *w, const struct tile_ops *beside)
+worker_run(struct worker *w, const struct tile_ops *beside, bool any)
 {
-	struct token token = { .free = false };
+	struct token token = { .free = false, .any = any };
 	struct worker other = { 0 };
 
 	one.cfg.spin_ns = 20 * NS_PER_MS;
@@ -577,7 +586,7 @@ who_works_for_other_cpus_keeps_its_own_for_a_turn(void **state)
 {
 	struct worker w = { .far = true };
 
-	worker_run(&w, NULL);
+	worker_run(&w, NULL, false);
 	assert_true(w.gave > 0); /* they starve not */
 	assert_true(w.gave < w.looked / 2);
 }
@@ -589,13 +598,23 @@ who_works_for_its_own_cpu_gives_it_away_at_each_look(void **state)
 		      beside = { .far = true };
 	struct tile_ops plain = worker_ops;
 
-	worker_run(&near, NULL); /* a busy machine may have it sleep once */
+	worker_run(&near, NULL, false); /* a busy machine may have it sleep once */
 	assert_true(near.gave > near.looked / 10 * 9);
-	worker_run(&awaits, NULL);
+	worker_run(&awaits, NULL, false);
 	assert_true(awaits.gave > awaits.looked / 10 * 9);
 	plain.far = NULL; /* a tile that says nothing of it, and works when the other does not */
-	worker_run(&beside, &plain);
+	worker_run(&beside, &plain, false);
 	assert_true(beside.gave > beside.looked / 10 * 8);
+}
+
+/* Whoever spins there has his word from another cpu: it may be there at any look. */
+static void
+who_works_for_other_cpus_gives_its_own_to_who_waits_for_them_too(void **state)
+{
+	struct worker w = { .far = true };
+
+	worker_run(&w, NULL, true);
+	assert_true(w.gave > w.looked / 10 * 9);
 }
 
 /* ---- timers ---------------------------------------------------------------------------------- */
@@ -788,6 +807,8 @@ main(void)
 		cmocka_unit_test_setup(whom_this_cpu_is_needed_for_is_not_awaited, fresh),
 		cmocka_unit_test_setup(who_works_for_other_cpus_keeps_its_own_for_a_turn, fresh),
 		cmocka_unit_test_setup(who_works_for_its_own_cpu_gives_it_away_at_each_look, fresh),
+		cmocka_unit_test_setup(
+			who_works_for_other_cpus_gives_its_own_to_who_waits_for_them_too, fresh),
 		cmocka_unit_test_setup(a_timer_wakes_a_sleeping_lcore_in_time, fresh),
 		cmocka_unit_test_setup(a_tile_that_answers_a_time_is_kept_house_for_then, fresh),
 		cmocka_unit_test_setup(a_busy_lcore_keeps_house_once_a_period, fresh),
