@@ -51,13 +51,13 @@ act_delete(struct cache_acts *acts, struct cache_act *a, struct slice stored, st
 	int err = MB_ERR_TOO_LARGE;
 
 	if (!slice_is_tree(stored)) {
-		err = delta_make(stored, &a->op, a->now, acts->writer, out);
-	} else if (!delta_present(stored, a->now)) {
+		err = delta_make(stored, &a->op, a->at, acts->writer, out);
+	} else if (!delta_present(stored, a->at.day)) {
 		return 0;
 	}
 	if (err == MB_ERR_TOO_LARGE) {
 		a->razes = true;
-		err = cache_grow_tombstone(stored, a->now, acts->writer, out);
+		err = cache_grow_tombstone(stored, a->at.now, acts->writer, out);
 	}
 	return err;
 }
@@ -72,10 +72,10 @@ act_wanted(const struct cache_acts *acts, uint32_t i, struct slice stored)
 	if (a->follows && !acts->own[i - 1].made) {
 		return false;
 	}
-	return word == NULL ||
-	       ((word->if_version == 0 || a->sure ||
-		 word->if_version == cache_version_lent(stored)) &&
-		(word->if_end == CACHE_END_ANY || cache_word_ends(stored, &a->op, a->now, word)));
+	return word == NULL || ((word->if_version == 0 || a->sure ||
+				 word->if_version == cache_version_lent(stored)) &&
+				(word->if_end == CACHE_END_ANY ||
+				 cache_word_ends(stored, &a->op, a->at.day, word)));
 }
 
 /* Keeps I2. */
@@ -105,7 +105,7 @@ act_make(struct kvs_acts *list, uint32_t i, struct slice stored, struct wbuf *ou
 		return KVS_ACT_WHOLE;
 	}
 	if (a->word != NULL) {
-		cache_word_before(stored, &a->op, a->now, a->word);
+		cache_word_before(stored, &a->op, a->at.day, a->word);
 	}
 	if (list->act[i].value.len > 0) {
 		a->op.value.p = out->p + list->act[i].value_at;
@@ -113,7 +113,7 @@ act_make(struct kvs_acts *list, uint32_t i, struct slice stored, struct wbuf *ou
 	if (a->op.kind == WSET_DEL) {
 		return act_delete(acts, a, stored, out);
 	}
-	err = delta_make(stored, &a->op, a->now, acts->writer, out);
+	err = delta_make(stored, &a->op, a->at, acts->writer, out);
 	if (err == MB_ERR_TYPE && a->word != NULL) {
 		cache_word_type(stored, &a->op, a->word);
 	}
@@ -346,7 +346,7 @@ cache_act_add(struct cache_core *c, struct cache_job *job, bool follows, bool su
 	a->follows = follows;
 	a->sure = sure;
 	a->made = false;
-	a->now = hlc_now(&c->clock, c->wall_us); /* keeps I3 */
+	a->at = hlc_moment(&c->clock, c->wall_us); /* keeps I3 */
 	if (job->op.by_ref) {
 		act_long(c, a, act);
 	}

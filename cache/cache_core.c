@@ -33,10 +33,10 @@
 
 /* ------------------------------------------------------------------- helpers */
 
-struct hlc_time
+struct hlc_moment
 cache_core_now(struct cache_core *c)
 {
-	return hlc_now(&c->clock, timebase_wall_us(c->cfg.timebase));
+	return hlc_moment(&c->clock, timebase_wall_us(c->cfg.timebase));
 }
 
 void

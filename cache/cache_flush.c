@@ -250,12 +250,13 @@ razed(struct cache_core *c, struct cache_work *w, int err)
 {
 	struct cache_place at = { w->entry, w->hash, cache_work_key(w) };
 	struct cache_waits since = STAILQ_HEAD_INITIALIZER(since);
-	struct hlc_time now = cache_core_now(c);
+	struct hlc_moment when = cache_core_now(c);
 	bool absent = cache_store_absent(c->store, w->entry);
 
 	if ((err != MB_ERR_NO_MEMORY && err != MB_ERR_INDETERMINATE) ||
 	    w->flight.kind != CACHE_DELTA_LENT || !w->flight.block.tree ||
-	    delta_present(tree_slice(&w->flight_tree), now) || cache_grow_raze(c, &at, now) != 0) {
+	    delta_present(tree_slice(&w->flight_tree), when.day) ||
+	    cache_grow_raze(c, &at, when) != 0) {
 		return false;
 	}
 	if (!absent) {

@@ -110,14 +110,14 @@ shown(struct slice stored, struct slice member, double *ret)
 
 bool
 cache_front_takes(struct cache_fronts *fs, const struct cache_front_set *set,
-		  const struct wset_op *op, struct hlc_time now, struct cache_op_word *word)
+		  const struct wset_op *op, struct hlc_time day, struct cache_op_word *word)
 {
 	struct cache_front *f = note_of(fs, set->hash, word->if_end == CACHE_FRONT_HIGH);
 	struct envelope e;
 	double score;
 
 	if (op->kind != WSET_ZREM || envelope_open(set->stored, &e) != 0 ||
-	    envelope_expired(&e, now)) {
+	    envelope_expired(&e, day)) {
 		return false;
 	}
 	if (!is_of(f, set->hash) || f->now != set->version) {

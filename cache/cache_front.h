@@ -68,7 +68,7 @@ struct cache_front_set {
  * first (or last) member of a set in the cache. Begins a note where there is none. If not, it says
  * in the word whether that one is passed over. */
 bool cache_front_takes(struct cache_fronts *fs, const struct cache_front_set *set,
-		       const struct wset_op *op, struct hlc_time now, struct cache_op_word *word);
+		       const struct wset_op *op, struct hlc_time day, struct cache_op_word *word);
 
 /* cache_front_done: an operation on a set in the cache is done. word: NULL: none. after: the set as
  * it is now; of what it was before there was `version`. */

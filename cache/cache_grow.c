@@ -192,15 +192,15 @@ cache_grow_tombstone(struct slice stored, struct hlc_time now, struct writer_id 
 }
 
 int
-cache_grow_raze(struct cache_core *c, const struct cache_place *at, struct hlc_time now)
+cache_grow_raze(struct cache_core *c, const struct cache_place *at, struct hlc_moment when)
 {
 	struct slice stored = cache_store_envelope(c->store, at->entry);
 	uint8_t mem[ENVELOPE_OVERHEAD];
 	struct wbuf out = wbuf_init(mem, sizeof(mem));
 	uint32_t tries = 0;
-	int err = cache_grow_tombstone(stored, now, c->cfg.writer, &out);
+	int err = cache_grow_tombstone(stored, when.now, c->cfg.writer, &out);
 
-	err = err != 0 ? err : cache_merge(c, at, wbuf_slice(&out), NULL, now, &tries);
+	err = err != 0 ? err : cache_merge(c, at, wbuf_slice(&out), NULL, when.day, &tries);
 	if (err < 0) {
 		return err;
 	}
@@ -210,7 +210,7 @@ cache_grow_raze(struct cache_core *c, const struct cache_place *at, struct hlc_t
 
 int
 cache_grow_clear(struct cache_core *c, struct cache_job *job, struct slice stored,
-		 struct hlc_time now)
+		 struct hlc_moment when)
 {
 	struct cache_work *w = job->work;
 	struct cache_place at = { w->entry, w->hash, cache_work_key(w) };
@@ -225,7 +225,7 @@ cache_grow_clear(struct cache_core *c, struct cache_job *job, struct slice store
 		cache_grow_end(c, &job->grow);
 	}
 	if (!job->grow.open) {
-		err = delta_del_around(tree_slice(&view), now, c->cfg.writer, &e);
+		err = delta_del_around(tree_slice(&view), when.now, c->cfg.writer, &e);
 		err = err != 0 ? err : cache_grow_begin(c, &job->grow, &e, true);
 		job->grow.version = cache_store_version(c->store, w->entry);
 		w->chain = job;
@@ -239,7 +239,7 @@ cache_grow_clear(struct cache_core *c, struct cache_job *job, struct slice store
 				       true);
 	} else if (err == MB_ERR_NO_MEMORY) {
 		cache_grow_end(c, &job->grow);
-		err = cache_grow_raze(c, &at, now);
+		err = cache_grow_raze(c, &at, when);
 	}
 	if (err == 0) {
 		cache_flush_add(c, w, none, NULL, true);

@@ -372,25 +372,25 @@ op_wanted(struct cache_core *c, const struct cache_job *job, const struct cache_
 		return true;
 	}
 	if (word->if_end == CACHE_FRONT_LOW || word->if_end == CACHE_FRONT_HIGH) {
-		return cache_front_takes(&c->fronts, set, &job->op, hlc_now(&c->clock, c->wall_us),
+		return cache_front_takes(&c->fronts, set, &job->op, hlc_time_of_us(c->wall_us),
 					 word);
 	}
 	return (word->if_before == 0 || job->op_idx == 0 || word[-1].err == 0) &&
 	       (word->if_version == 0 || word->if_version == set->version) &&
 	       (word->if_end == 0 ||
-		cache_word_ends(set->stored, &job->op, hlc_now(&c->clock, c->wall_us), word));
+		cache_word_ends(set->stored, &job->op, hlc_time_of_us(c->wall_us), word));
 }
 
 /* Merges a delta, in the scratch or in b, into the entry, and gives it to the flush. Where b was to
  * become a leaf, and did, it is the tree's; after an error the value is to be brought again. */
 static int
 merge_delta(struct cache_core *c, struct cache_job *job, struct slice delta, struct cache_block *b,
-	    struct hlc_time now)
+	    struct hlc_time day)
 {
 	struct cache_work *w = job->work;
 	struct cache_place at = { w->entry, w->hash, cache_work_key(w) };
 	bool for_leaf = job->ready.node != NULL, is_leaf;
-	int side = cache_merge(c, &at, delta, for_leaf ? NULL : b, now, &job->patience.tries);
+	int side = cache_merge(c, &at, delta, for_leaf ? NULL : b, day, &job->patience.tries);
 
 	is_leaf = for_leaf && job->ready.node == NULL;
 	if (is_leaf) {
@@ -424,7 +424,7 @@ delta_room(struct cache_core *c, struct cache_job *job, struct slice stored, str
 static int
 op_apply(struct cache_core *c, struct cache_job *job)
 {
-	struct hlc_time now = hlc_now(&c->clock, c->wall_us);
+	struct hlc_moment when = hlc_moment(&c->clock, c->wall_us);
 	struct slice stored = cache_store_envelope(c->store, job->work->entry);
 	struct grove *grove = cache_store_grove(c->store, &job->patience.tries);
 	const size_t head = cache_value_head(&job->op);
@@ -433,13 +433,13 @@ op_apply(struct cache_core *c, struct cache_job *job)
 	int err = 0;
 
 	if (job->word != NULL) {
-		cache_word_before(stored, &job->op, now, &job->word[job->op_idx]);
+		cache_word_before(stored, &job->op, when.day, &job->word[job->op_idx]);
 	}
 	if (job->op.kind == WSET_DEL && slice_is_tree(stored)) {
-		if (delta_clears(stored, now)) {
-			return cache_grow_clear(c, job, stored, now);
+		if (delta_clears(stored, when.day)) {
+			return cache_grow_clear(c, job, stored, when);
 		}
-		if (!delta_present(stored, now)) { /* which takes no room, however much is dead */
+		if (!delta_present(stored, when.day)) { /* it takes no room, much as is dead */
 			return 0;
 		}
 	}
@@ -450,11 +450,11 @@ op_apply(struct cache_core *c, struct cache_job *job)
 		err = delta_room(c, job, stored, in, &out);
 	}
 	if (err == 0) {
-		err = delta_make(stored, &job->op, now, c->cfg.writer, &out);
+		err = delta_make(stored, &job->op, when, c->cfg.writer, &out);
 	}
 	if (err == 0 && out.len != 0) {
 		grove->ready = &job->ready;
-		err = merge_delta(c, job, wbuf_slice(&out), in, now);
+		err = merge_delta(c, job, wbuf_slice(&out), in, when.day);
 		grove->ready = NULL;
 	}
 	cache_store_free(c->store, &b);

@@ -16,7 +16,7 @@
 /* Shows a tree that was grown. The edit ends here. */
 static int
 tree_show(struct cache_core *c, const struct cache_place *at, struct treeval_edit *edit,
-	  struct hlc_time now, uint32_t *tries)
+	  struct hlc_time day, uint32_t *tries)
 {
 	struct cache_block b;
 	struct tree_view view;
@@ -29,45 +29,45 @@ tree_show(struct cache_core *c, const struct cache_place *at, struct treeval_edi
 		return err;
 	}
 	cache_store_show_block(c->store, at->entry, at->hash, at->key, &b, view.envelope.len,
-			       !delta_present(tree_slice(&view), now));
+			       !delta_present(tree_slice(&view), day));
 	return 0;
 }
 
 /* Shows a flat envelope from outside of the entries: as a tree, if it is a large collection. */
 static int
 envelope_show(struct cache_core *c, const struct cache_place *at, struct slice envelope,
-	      struct hlc_time now, uint32_t *tries)
+	      struct hlc_time day, uint32_t *tries)
 {
 	struct treeval_edit edit;
 	int err;
 
 	if (!treeval_wanted(envelope)) {
 		return cache_store_show(c->store, at->entry, at->hash, at->key, envelope,
-					!delta_present(envelope, now), tries);
+					!delta_present(envelope, day), tries);
 	}
 	err = treeval_make(cache_store_grove(c->store, tries), envelope, &edit);
-	return err != 0 ? err : tree_show(c, at, &edit, now, tries);
+	return err != 0 ? err : tree_show(c, at, &edit, day, tries);
 }
 
 /* The same of one that begins a block, if in has one: where it can be shown there, the entry takes
  * the block over. */
 static int
 block_show(struct cache_core *c, const struct cache_place *at, struct slice envelope,
-	   struct cache_block *in, struct hlc_time now, uint32_t *tries)
+	   struct cache_block *in, struct hlc_time day, uint32_t *tries)
 {
 	if (in == NULL || in->off == 0 || treeval_wanted(envelope) ||
 	    cache_envelope_inline(at->key.len, envelope.len)) {
-		return envelope_show(c, at, envelope, now, tries);
+		return envelope_show(c, at, envelope, day, tries);
 	}
 	REQUIRE(envelope.p == cache_block_ptr(c->cfg.base, in));
 	cache_store_show_block(c->store, at->entry, at->hash, at->key, in, envelope.len,
-			       !delta_present(envelope, now));
+			       !delta_present(envelope, day));
 	return 0;
 }
 
 static int
 merge_tree(struct cache_core *c, const struct cache_place *at, const struct tree_view *stored,
-	   struct slice delta, struct cache_block *own, struct hlc_time now, uint32_t *tries)
+	   struct slice delta, struct cache_block *own, struct hlc_time day, uint32_t *tries)
 {
 	struct tree_view view = *stored;
 	struct treeval_edit edit;
@@ -75,12 +75,12 @@ merge_tree(struct cache_core *c, const struct cache_place *at, const struct tree
 	int err = 0;
 
 	if (side == LATTICE_MIXED) {
-		err = tree_show(c, at, &edit, now, tries);
+		err = tree_show(c, at, &edit, day, tries);
 	} else if (side == LATTICE_RIGHT) {
-		err = block_show(c, at, delta, own, now, tries);
+		err = block_show(c, at, delta, own, day, tries);
 	} else if (side == TREEVAL_FLAT) {
 		side = LATTICE_MIXED;
-		err = envelope_show(c, at, edit.flat, now, tries);
+		err = envelope_show(c, at, edit.flat, day, tries);
 		treeval_abort(cache_store_grove(c->store, tries), &edit);
 	}
 	return err != 0 ? err : side;
@@ -136,22 +136,22 @@ flat_result(struct cache_core *c, const struct cache_place *at, struct slice sto
 /* A short collection is shown as a tree, and that gets the delta. */
 static int
 merge_as_trees(struct cache_core *c, const struct cache_place *at, struct slice stored,
-	       struct slice delta, struct cache_block *own, struct hlc_time now, uint32_t *tries)
+	       struct slice delta, struct cache_block *own, struct hlc_time day, uint32_t *tries)
 {
 	struct treeval_edit edit;
 	int err = treeval_make(cache_store_grove(c->store, tries), stored, &edit);
 
-	err = err != 0 ? err : tree_show(c, at, &edit, now, tries);
+	err = err != 0 ? err : tree_show(c, at, &edit, day, tries);
 	if (err != 0) {
 		return err;
 	}
 	stored = cache_store_envelope(c->store, at->entry);
-	return merge_tree(c, at, slice_tree(stored), delta, own, now, tries);
+	return merge_tree(c, at, slice_tree(stored), delta, own, day, tries);
 }
 
 static int
 merge_flat(struct cache_core *c, const struct cache_place *at, struct slice stored,
-	   struct slice delta, struct cache_block *own, struct hlc_time now, uint32_t *tries)
+	   struct slice delta, struct cache_block *own, struct hlc_time day, uint32_t *tries)
 {
 	struct wbuf out = wbuf_init(c->merge_mem, CACHE_SCRATCH);
 	struct cache_block b = { 0 }, *in = own;
@@ -159,7 +159,7 @@ merge_flat(struct cache_core *c, const struct cache_place *at, struct slice stor
 	int err, side = flat_result(c, at, stored, delta, tries, &b, &out);
 
 	if (side == SIDE_TREES) {
-		return merge_as_trees(c, at, stored, delta, own, now, tries);
+		return merge_as_trees(c, at, stored, delta, own, day, tries);
 	}
 	if (side == LATTICE_MIXED) {
 		result = wbuf_slice(&out);
@@ -169,14 +169,14 @@ merge_flat(struct cache_core *c, const struct cache_place *at, struct slice stor
 		cache_store_free(c->store, &b);
 		return side <= LATTICE_LEFT ? side : MB_ERR_TOO_LARGE;
 	}
-	err = block_show(c, at, result, in, now, tries);
+	err = block_show(c, at, result, in, day, tries);
 	cache_store_free(c->store, &b);
 	return err != 0 ? err : side;
 }
 
 int
 cache_merge(struct cache_core *c, const struct cache_place *at, struct slice delta,
-	    struct cache_block *own, struct hlc_time now, uint32_t *tries)
+	    struct cache_block *own, struct hlc_time day, uint32_t *tries)
 {
 	struct slice stored = cache_store_envelope(c->store, at->entry);
 	bool kept =
@@ -184,8 +184,8 @@ cache_merge(struct cache_core *c, const struct cache_place *at, struct slice del
 	int side;
 
 	room_for(cache_store_room(c->store), delta);
-	side = slice_is_tree(stored) ? merge_tree(c, at, slice_tree(stored), delta, own, now, tries)
-				     : merge_flat(c, at, stored, delta, own, now, tries);
+	side = slice_is_tree(stored) ? merge_tree(c, at, slice_tree(stored), delta, own, day, tries)
+				     : merge_flat(c, at, stored, delta, own, day, tries);
 	room_for(cache_store_room(c->store), slice_of(NULL, 0));
 	if (!kept) {
 		cache_store_unkeep(c->store, at->entry);

@@ -91,7 +91,7 @@ STAILQ_HEAD(cache_waits, cache_wait);
 
 /* There was no memory for a key, or to change it, and until then that is believed. */
 struct cache_no_room {
-	uint64_t hash, until_us;
+	uint64_t hash, until_ns;
 };
 
 /* How long somebody has been waiting for memory. */
@@ -241,7 +241,7 @@ struct cache_act {
 	bool sure;    /* whatever version is there (cache_front.h, F5) */
 	bool made;    /* it was done */
 	bool razes;   /* it deletes all that is there, seen or not */
-	struct hlc_time now;
+	struct hlc_moment at;
 };
 
 struct cache_acts {
@@ -368,8 +368,8 @@ void cache_core_to_kvs(struct cache_core *c, uint32_t kvs, const struct desc *d)
 /* cache_core_moving keeps count: *moving is the flag of a work or a job. */
 void cache_core_moving(struct cache_core *c, bool *moving, bool is);
 
-/* cache_core_now is the time of a new event. */
-struct hlc_time cache_core_now(struct cache_core *c);
+/* cache_core_now is the moment of a new event. */
+struct hlc_moment cache_core_now(struct cache_core *c);
 
 struct cache_wait *cache_wait_take(struct cache_core *c);
 void cache_wait_give(struct cache_core *c, struct cache_wait *w);
@@ -450,7 +450,7 @@ struct cache_place {
  *            (with these tries) say, and nothing changed.
  */
 int cache_merge(struct cache_core *c, const struct cache_place *at, struct slice delta,
-		struct cache_block *own, struct hlc_time now, uint32_t *tries);
+		struct cache_block *own, struct hlc_time day, uint32_t *tries);
 
 /* ---- cache_grow.c */
 
@@ -478,13 +478,13 @@ int cache_grow_tombstone(struct slice stored, struct hlc_time now, struct writer
 /* cache_grow_raze has an entry show a tombstone in a new epoch: the delete of a collection where
  * there is no memory to delete what was seen and nothing else.
  * Returns: 0; as cache_merge. */
-int cache_grow_raze(struct cache_core *c, const struct cache_place *at, struct hlc_time now);
+int cache_grow_raze(struct cache_core *c, const struct cache_place *at, struct hlc_moment when);
 
 /* cache_grow_clear goes on deleting the large collection of a job's key, or begins. What others add
  * meanwhile waits, or it would have to be begun anew: so it does what its last step says, at once.
  * Returns: as cache_grow_step. */
 int cache_grow_clear(struct cache_core *c, struct cache_job *job, struct slice stored,
-		     struct hlc_time now);
+		     struct hlc_moment when);
 
 /* ---- cache_flush.c */
 

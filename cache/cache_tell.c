@@ -41,7 +41,7 @@ merge(struct cache_core *c, const struct cache_place *at, struct slice delta)
 	    (!slice_is_tree(stored) && lattice_merge_bound(stored, delta) > CACHE_SCRATCH)) {
 		return MB_ERR_TOO_LARGE;
 	}
-	side = cache_merge(c, at, delta, NULL, cache_core_now(c), &tries);
+	side = cache_merge(c, at, delta, NULL, cache_core_now(c).day, &tries);
 	c->stats.told_changed += side > LATTICE_LEFT;
 	return side < 0 ? side : 0;
 }

@@ -25,14 +25,14 @@ field_find(const struct envelope *e, struct slice field, unsigned int *ret_type,
 
 /* Whether what an operation would add is there already. */
 static bool
-has_item(struct slice stored, const struct wset_op *op, struct hlc_time now)
+has_item(struct slice stored, const struct wset_op *op, struct hlc_time day)
 {
 	unsigned int type;
 	struct slice value;
 	struct envelope e;
 	double score;
 
-	if (envelope_open(stored, &e) != 0 || envelope_expired(&e, now)) {
+	if (envelope_open(stored, &e) != 0 || envelope_expired(&e, day)) {
 		return false;
 	}
 	if (op->kind == WSET_MAP_PUT) {
@@ -93,12 +93,12 @@ oset_ends(struct slice set, struct slice member, int64_t score_bits, uint32_t en
 }
 
 bool
-cache_word_ends(struct slice stored, const struct wset_op *op, struct hlc_time now,
+cache_word_ends(struct slice stored, const struct wset_op *op, struct hlc_time day,
 		const struct cache_op_word *word)
 {
 	struct envelope e;
 
-	if (envelope_open(stored, &e) != 0 || envelope_expired(&e, now)) {
+	if (envelope_open(stored, &e) != 0 || envelope_expired(&e, day)) {
 		return false;
 	}
 	switch (op->kind) {
@@ -137,14 +137,14 @@ cache_word_incr(struct slice stored, int64_t n, struct writer_id writer, struct 
 }
 
 void
-cache_word_before(struct slice stored, const struct wset_op *op, struct hlc_time now,
+cache_word_before(struct slice stored, const struct wset_op *op, struct hlc_time day,
 		  struct cache_op_word *word)
 {
 	switch (op->kind) {
 	case WSET_MAP_PUT:
 	case WSET_ZADD:
 	case WSET_SADD:
-		word->n = !has_item(stored, op, now);
+		word->n = !has_item(stored, op, day);
 		break;
 	case WSET_ZREM:
 		break; /* n is what is wanted, also when it is begun again */

@@ -24,11 +24,11 @@ bool cache_word_incr(struct slice stored, int64_t n, struct writer_id writer, st
 		     int64_t *ret_number);
 
 /* cache_word_ends: whether what an operation removes is where word->if_end wants it. */
-bool cache_word_ends(struct slice stored, const struct wset_op *op, struct hlc_time now,
+bool cache_word_ends(struct slice stored, const struct wset_op *op, struct hlc_time day,
 		     const struct cache_op_word *word);
 
 /* cache_word_before notes what only the value before tells. */
-void cache_word_before(struct slice stored, const struct wset_op *op, struct hlc_time now,
+void cache_word_before(struct slice stored, const struct wset_op *op, struct hlc_time day,
 		       struct cache_op_word *word);
 
 /* cache_word_after notes what the operation made. changed: it brought anything new. */

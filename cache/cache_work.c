@@ -18,7 +18,7 @@
 #include "microburst/error.h"
 
 /* For so long it is believed that there is no memory for a key. */
-#define NO_ROOM_US 1000000
+#define NO_ROOM_NS NS_PER_S
 
 static struct cache_work **
 table_head(struct cache_core *c, uint64_t hash)
@@ -245,10 +245,10 @@ cache_work_no_room(struct cache_core *c, const struct cache_work *w)
 	uint32_t at = 0; /* its own place, or that of the oldest */
 
 	for (uint32_t i = 1; i < CACHE_NO_ROOM_WAYS && row[at].hash != w->hash; i++) {
-		at = row[i].hash == w->hash || row[i].until_us < row[at].until_us ? i : at;
+		at = row[i].hash == w->hash || row[i].until_ns < row[at].until_ns ? i : at;
 	}
 	row[at].hash = w->hash;
-	row[at].until_us = timebase_wall_us(c->cfg.timebase) + NO_ROOM_US;
+	row[at].until_ns = timebase_now_ns(c->cfg.timebase) + NO_ROOM_NS;
 }
 
 bool
@@ -258,7 +258,7 @@ cache_work_had_no_room(const struct cache_core *c, uint64_t hash)
 
 	for (uint32_t i = 0; i < CACHE_NO_ROOM_WAYS; i++) {
 		if (row[i].hash == hash) {
-			return timebase_wall_us(c->cfg.timebase) < row[i].until_us;
+			return timebase_now_ns(c->cfg.timebase) < row[i].until_ns;
 		}
 	}
 	return false;

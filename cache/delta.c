@@ -47,7 +47,7 @@
 
 /* Who does it, and when. */
 struct act {
-	struct hlc_time now;
+	struct hlc_time now, day; /* struct hlc_moment */
 	struct writer_id writer;
 };
 
@@ -59,11 +59,11 @@ struct base {
 
 /* Opens what is stored, as a reader would see it now: what has expired is not there. */
 static int
-open_now(struct slice stored, struct hlc_time now, struct envelope *ret)
+open_now(struct slice stored, struct hlc_time day, struct envelope *ret)
 {
 	int err = envelope_open(stored, ret);
 
-	if (err == 0 && envelope_expired(ret, now)) {
+	if (err == 0 && envelope_expired(ret, day)) {
 		ret->type = LATTICE_ABSENT;
 		ret->state = slice_of(NULL, 0);
 	}
@@ -74,7 +74,7 @@ static int
 base_for(struct slice stored, unsigned int type, const struct act *a, struct base *ret)
 {
 	struct envelope e, shown;
-	int err = open_now(stored, a->now, &shown);
+	int err = open_now(stored, a->day, &shown);
 
 	if (err != 0) {
 		return err;
@@ -82,10 +82,10 @@ base_for(struct slice stored, unsigned int type, const struct act *a, struct bas
 	*ret = (struct base){ .tail.type = type };
 	(void)envelope_open(stored, &e); /* with its deadline, as epoch_stay wants it */
 	if (shown.type == type || shown.type == LATTICE_ABSENT) {
-		ret->tail.epoch = envelope_epoch_stay(&e, a->now);
+		ret->tail.epoch = envelope_epoch_stay(&e, a->day);
 		ret->state = shown.state;
 		/* What was emptied item by item has ended, and its deadline with it. */
-		if (shown.expiry.deadline.v != 0 && !envelope_expired(&e, a->now) &&
+		if (shown.expiry.deadline.v != 0 && !envelope_expired(&e, a->day) &&
 		    !view_present(shown.type, shown.state)) {
 			ret->tail.expiry.stamp = (struct stamp){ a->now, a->writer };
 		}
@@ -123,7 +123,7 @@ make_put(struct slice stored, const struct wset_op *op, const struct act *a, str
 	if (err == 0) {
 		err = strval_delta_set(op->value, out);
 		tail.epoch = envelope_epoch_fresh(&e, a->now, a->writer);
-		if (op->keep && delta_present(stored, a->now)) {
+		if (op->keep && delta_present(stored, a->day)) {
 			tail.expiry = e.expiry;
 		}
 	}
@@ -162,7 +162,7 @@ make_sadd(struct slice stored, struct slice member, const struct act *a, struct 
 	struct wbuf before = *out;
 	struct envelope shown;
 	struct base base;
-	int err = open_now(stored, a->now, &shown);
+	int err = open_now(stored, a->day, &shown);
 
 	if (err == 0 && shown.type == LATTICE_GSET) {
 		base.tail = (struct envelope){ .epoch = shown.epoch, .type = LATTICE_GSET };
@@ -321,7 +321,7 @@ make_del(struct slice stored, const struct act *a, struct wbuf *out)
 {
 	struct wbuf before = *out;
 	struct envelope shown, tail;
-	int err = open_now(stored, a->now, &shown);
+	int err = open_now(stored, a->day, &shown);
 
 	if (err != 0 || !view_present(shown.type, shown.state)) {
 		return err;
@@ -342,12 +342,12 @@ make_del(struct slice stored, const struct act *a, struct wbuf *out)
 }
 
 bool
-delta_clears(struct slice stored, struct hlc_time now)
+delta_clears(struct slice stored, struct hlc_time day)
 {
 	const struct table_merge_ops *ops;
 	struct envelope shown;
 
-	if (open_now(stored, now, &shown) != 0 || !view_present(shown.type, shown.state)) {
+	if (open_now(stored, day, &shown) != 0 || !view_present(shown.type, shown.state)) {
 		return false;
 	}
 	ops = lattice_table_ops(shown.type);
@@ -540,7 +540,7 @@ static int
 make_expire(struct slice stored, int64_t deadline_us, const struct act *a, struct wbuf *out)
 {
 	struct envelope shown, e = { .type = LATTICE_ABSENT };
-	int err = open_now(stored, a->now, &shown);
+	int err = open_now(stored, a->day, &shown);
 
 	if (err != 0 || !view_present(shown.type, shown.state)) {
 		return err;
@@ -672,10 +672,10 @@ make(struct slice stored, const struct wset_op *op, const struct act *a, struct 
 }
 
 int
-delta_make(struct slice stored, const struct wset_op *op, struct hlc_time now,
+delta_make(struct slice stored, const struct wset_op *op, struct hlc_moment at,
 	   struct writer_id writer, struct wbuf *out)
 {
-	const struct act act = { .now = now, .writer = writer };
+	const struct act act = { .now = at.now, .day = at.day, .writer = writer };
 	size_t before = out->len;
 	int err;
 
@@ -685,13 +685,13 @@ delta_make(struct slice stored, const struct wset_op *op, struct hlc_time now,
 		return err;
 	}
 	/* Nothing changed; of a key that has no end and is to have none, because all is well. */
-	return op->kind == WSET_EXPIRE && delta_present(stored, now) ? 0 : MB_ERR_NOT_FOUND;
+	return op->kind == WSET_EXPIRE && delta_present(stored, at.day) ? 0 : MB_ERR_NOT_FOUND;
 }
 
 bool
-delta_present(struct slice stored, struct hlc_time now)
+delta_present(struct slice stored, struct hlc_time day)
 {
 	struct envelope shown;
 
-	return open_now(stored, now, &shown) == 0 && view_present(shown.type, shown.state);
+	return open_now(stored, day, &shown) == 0 && view_present(shown.type, shown.state);
 }

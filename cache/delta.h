@@ -63,11 +63,11 @@ size_t delta_bound(struct slice stored, const struct wset_op *op, size_t value_l
  * lies behind out->len is overwritten.
  *
  * Requires:  stored is checked; op->value holds the value, also of an operation that came by
- *            reference; now is later than every time this writer used before.
+ *            reference; at.now is later than every time this writer used before.
  * Returns:   0, with nothing appended when nothing is to be done; MB_ERR_TYPE; MB_ERR_TOO_LARGE: a
  *            sum beyond int64_t, or out is full; MB_ERR_CORRUPT.
  */
-int delta_make(struct slice stored, const struct wset_op *op, struct hlc_time now,
+int delta_make(struct slice stored, const struct wset_op *op, struct hlc_moment at,
 	       struct writer_id writer, struct wbuf *out);
 
 /* delta_value_at is where in its delta the value of an operation stands: if it is there in out
@@ -78,7 +78,7 @@ int delta_make(struct slice stored, const struct wset_op *op, struct hlc_time no
 size_t delta_value_at(const struct wset_op *op);
 
 /* delta_clears tells whether a DEL deletes item by item. */
-bool delta_clears(struct slice stored, struct hlc_time now);
+bool delta_clears(struct slice stored, struct hlc_time day);
 
 /* delta_del_around opens what is stored as what stands around it after a DEL of a collection that
  * it shows, whose items are deleted in place: its deadline goes, as with delta_make. */
@@ -94,7 +94,7 @@ bool delta_mergeable(unsigned int type);
  * or lose whole, and silently. */
 bool delta_same_kind(unsigned int type, struct slice a, struct slice b);
 
-/* delta_present tells whether an envelope shows anything at this time. */
-bool delta_present(struct slice stored, struct hlc_time now);
+/* delta_present tells whether an envelope shows anything at this time of the clock of the day. */
+bool delta_present(struct slice stored, struct hlc_time day);
 
 #endif

@@ -111,7 +111,7 @@ make_op(void *ctx, const struct wset_op *op, uint32_t owned)
 
 	to->len = 0;
 	m->delta.len = 0;
-	m->err = delta_make(m->is, &whole, hlc_now(&m->clock, w->wall_us(w->ctx)), m->writer,
+	m->err = delta_make(m->is, &whole, hlc_moment(&m->clock, w->wall_us(w->ctx)), m->writer,
 			    &m->delta);
 	if (m->err == MB_ERR_TYPE || m->err == MB_ERR_NOT_FOUND) {
 		m->err = 0; /* refused there too, and the call with it */

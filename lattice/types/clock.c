@@ -43,6 +43,12 @@ hlc_now(struct hlc *h, uint64_t wall_us)
 	return h->last;
 }
 
+struct hlc_moment
+hlc_moment(struct hlc *h, uint64_t wall_us)
+{
+	return (struct hlc_moment){ .now = hlc_now(h, wall_us), .day = hlc_time_of_us(wall_us) };
+}
+
 int
 hlc_observe(struct hlc *h, struct hlc_time remote, uint64_t wall_us, uint64_t skew_max_us)
 {

@@ -36,6 +36,13 @@ struct hlc {
 	struct hlc_time last; /* the greatest time given out or heard */
 };
 
+/* One and the same moment twice. What is written is stamped with now, which only grows. What has
+ * expired is judged by day, the clock of the day, as readers do: when that is set back now stays
+ * ahead of it, by hours perhaps, and by now every deadline in between would have passed. */
+struct hlc_moment {
+	struct hlc_time now, day;
+};
+
 /* When, and by whom. All zero is before everything. */
 struct stamp {
 	struct hlc_time time;
@@ -51,6 +58,16 @@ void hlc_init(struct hlc *h, struct hlc_time seen);
  *            does. At the very end of the range (2112) it stands still instead of wrapping.
  */
 struct hlc_time hlc_now(struct hlc *h, uint64_t wall_us);
+
+/* hlc_moment is hlc_now, and what the clock of the day says. */
+struct hlc_moment hlc_moment(struct hlc *h, uint64_t wall_us);
+
+/* hlc_moment_of is the moment of a time where nobody sets clocks back. */
+static inline struct hlc_moment
+hlc_moment_of(struct hlc_time t)
+{
+	return (struct hlc_moment){ .now = t, .day = t };
+}
 
 /* hlc_observe takes note of a time that came from elsewhere, so that everything after it is later.
  *

@@ -41,7 +41,7 @@ cache_world_put(struct wbuf *out, size_t bytes, uint64_t time, struct slice *ret
 			      .key = cache_world_small,
 			      .value = slice_of(zero, bytes) };
 	size_t start = out->len;
-	int err = delta_make(slice_of(NULL, 0), &op, (struct hlc_time){ time },
+	int err = delta_make(slice_of(NULL, 0), &op, hlc_moment_of((struct hlc_time){ time }),
 			     (struct writer_id){ 1 }, out);
 
 	*ret = slice_of(out->p + start, out->len - start);

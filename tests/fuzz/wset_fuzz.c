@@ -30,7 +30,7 @@ apply(const struct wset_op *op, struct slice *value, uint8_t *mem)
 	struct hlc_time time = { ++now };
 
 	if (op->by_ref || value->len + delta_bound(*value, op, op->value.len) > DELTA_MAX ||
-	    delta_make(*value, op, time, (struct writer_id){ 1 }, &delta) != 0) {
+	    delta_make(*value, op, hlc_moment_of(time), (struct writer_id){ 1 }, &delta) != 0) {
 		return;
 	}
 	REQUIRE(lattice_check(LATTICE_ENVELOPE, wbuf_slice(&delta)) == 0);

@@ -84,7 +84,7 @@ delta_of(struct guest *g, struct slice stored)
 	struct sim *s = g->sim;
 	struct wset_op op = { .kind = WSET_PUT, .key = guest_key(g) };
 	struct wbuf out = wbuf_init(g->delta, sizeof(g->delta));
-	struct hlc_time now = hlc_now(&g->clock, timebase_wall_us(&s->clock.tb));
+	struct hlc_moment at = hlc_moment(&g->clock, timebase_wall_us(&s->clock.tb));
 
 	if (g->op.kind == OP_DELETE) {
 		op.kind = WSET_DEL;
@@ -105,7 +105,7 @@ delta_of(struct guest *g, struct slice stored)
 		oracle_value_fill(g->op.n, g->value, g->op.len);
 		op.value = slice_of(g->value, g->op.len);
 	}
-	return delta_make(stored, &op, now, g->writer, &out) == 0 ? out.len : 0;
+	return delta_make(stored, &op, at, g->writer, &out) == 0 ? out.len : 0;
 }
 
 static void

@@ -54,9 +54,9 @@ int __real_exec_call(struct exec *x, const struct desc *d, const struct exec_fro
 int __wrap_exec_call(struct exec *x, const struct desc *d, const struct exec_from *from);
 int __real_session_publish(struct session *s);
 int __wrap_session_publish(struct session *s);
-int __real_delta_make(struct slice stored, const struct wset_op *op, struct hlc_time now,
+int __real_delta_make(struct slice stored, const struct wset_op *op, struct hlc_moment at,
 		      struct writer_id writer, struct wbuf *out);
-int __wrap_delta_make(struct slice stored, const struct wset_op *op, struct hlc_time now,
+int __wrap_delta_make(struct slice stored, const struct wset_op *op, struct hlc_moment at,
 		      struct writer_id writer, struct wbuf *out);
 struct held_key *__real_held_find(struct session *s, uint64_t hash, struct slice key);
 struct held_key *__wrap_held_find(struct session *s, uint64_t hash, struct slice key);
@@ -312,7 +312,7 @@ blind(struct wset_op *op, uint8_t value[ORACLE_MEMBER_MAX + SEEN_OVERHEAD])
 
 /* Bugs of what operations mean to cache tiles: processes show themselves what is right. */
 int
-__wrap_delta_make(struct slice stored, const struct wset_op *op, struct hlc_time now,
+__wrap_delta_make(struct slice stored, const struct wset_op *op, struct hlc_moment at,
 		  struct writer_id writer, struct wbuf *out)
 {
 	static uint8_t value[ORACLE_MEMBER_MAX + SEEN_OVERHEAD];
@@ -333,7 +333,7 @@ __wrap_delta_make(struct slice stored, const struct wset_op *op, struct hlc_time
 		   sim_one_in(sim_now, 50)) {
 		blind(&o, value);
 	}
-	return __real_delta_make(stored, &o, now, writer, out);
+	return __real_delta_make(stored, &o, at, writer, out);
 }
 
 struct held_key *

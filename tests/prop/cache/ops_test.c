@@ -61,7 +61,7 @@ operate(struct history *h, uint32_t who, uint64_t wall_us)
 	struct replica *r = &h->r[who];
 	struct op *op = &h->op[h->op_cnt];
 	struct wset_op w = { .key = slice_str("k") };
-	struct hlc_time now = hlc_now(&r->clock, wall_us);
+	struct hlc_moment at = hlc_moment(&r->clock, wall_us);
 	const double score = 1 + (double)rng_below(&h->rng, 3);
 	struct slice name;
 
@@ -77,7 +77,7 @@ operate(struct history *h, uint32_t who, uint64_t wall_us)
 		memcpy(&w.n, &score, sizeof(score));
 	}
 	op->delta = MADE(delta_bound(r->state, &w, w.value.len),
-			 delta_make(r->state, &w, now, by(who == 0 ? UINT64_MAX : who), out));
+			 delta_make(r->state, &w, at, by(who == 0 ? UINT64_MAX : who), out));
 	if (op->delta.len == 0) {
 		return; /* there was nothing to delete */
 	}

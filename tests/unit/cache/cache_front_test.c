@@ -41,7 +41,7 @@ act(enum wset_kind kind, const char *member, double score, struct cache_op_word 
 	if (word != NULL && !cache_front_takes(&fs, &before, &op, now, word)) {
 		return false;
 	}
-	assert_int_equal(delta_make(value, &op, now, writer, &delta), 0);
+	assert_int_equal(delta_make(value, &op, hlc_moment_of(now), writer, &delta), 0);
 	out = wbuf_init(next_mem, sizeof(next_mem));
 	assert_true(lattice_merge_into(LATTICE_ENVELOPE, value, wbuf_slice(&delta), &out) >= 0);
 	memcpy(value_mem, next_mem, out.len);

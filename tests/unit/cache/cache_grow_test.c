@@ -97,7 +97,8 @@ deleted_in_pieces(void **state)
 	publish(w, P, &del, 1, mem[0]);
 	publish(w, P, &add, 2, mem[1]);
 	add.value = slice_str("there");
-	assert_int_equal(delta_make(slice_of(NULL, 0), &add, hlc_time_of_us(1700000000000000),
+	assert_int_equal(delta_make(slice_of(NULL, 0), &add,
+				    hlc_moment_of(hlc_time_of_us(1700000000000000)),
 				    (struct writer_id){ 78 }, &delta),
 			 0);
 	assert_int_equal(world_guest(w, key, wbuf_slice(&delta)), 0);
@@ -455,7 +456,8 @@ each_type(void **state)
 		op = (struct wset_op){ .kind = WSET_DEL, .key = key };
 		/* The flat one, with a time before that of the one here. */
 		assert_int_equal(delta_make(stored_flat(w, key, before), &op,
-					    hlc_time_of_us(timebase_wall_us(&w->time.tb)),
+					    hlc_moment_of(
+						    hlc_time_of_us(timebase_wall_us(&w->time.tb))),
 					    (struct writer_id){ 0x1234 }, &delta),
 				 0);
 		want->out = wbuf_init(want->mem, sizeof(want->mem));

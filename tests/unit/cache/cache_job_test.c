@@ -592,7 +592,7 @@ guest_adds(struct world *w, struct slice key, uint8_t first)
 
 	member[0] = first;
 	assert_int_equal(delta_make(slice_of(NULL, 0), &op,
-				    hlc_time_of_us(timebase_wall_us(&w->time.tb)),
+				    hlc_moment_of(hlc_time_of_us(timebase_wall_us(&w->time.tb))),
 				    (struct writer_id){ 77 }, &delta),
 			 0);
 	assert_int_equal(world_guest(w, key, wbuf_slice(&delta)), 0);

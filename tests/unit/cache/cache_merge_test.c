@@ -72,7 +72,7 @@ both_sides_write(void **state)
 			struct wbuf delta = wbuf_init(mem, sizeof(mem));
 
 			/* The same operation, by another writer. */
-			assert_int_equal(delta_make(slice_of(NULL, 0), &add, now,
+			assert_int_equal(delta_make(slice_of(NULL, 0), &add, hlc_moment_of(now),
 						    (struct writer_id){ 77 }, &delta),
 					 0);
 			assert_int_equal(world_guest(w, k, wbuf_slice(&delta)), 0);
@@ -171,7 +171,8 @@ full_world(void)
 		assert_int_equal(world_do(w, P, &add), 0);
 	}
 	add.value = slice_str("one more");
-	assert_int_equal(delta_make(slice_of(NULL, 0), &add, hlc_time_of_us(1700000000000000),
+	assert_int_equal(delta_make(slice_of(NULL, 0), &add,
+				    hlc_moment_of(hlc_time_of_us(1700000000000000)),
 				    (struct writer_id){ 77 }, &delta),
 			 0);
 	assert_int_equal(world_guest(w, add.key, wbuf_slice(&delta)),

@@ -174,7 +174,8 @@ guest_writes(struct world *w, const char *key, const char *value)
 	struct wset_op op = { .kind = WSET_PUT, .key = slice_str(key), .value = slice_str(value) };
 	struct hlc_time now = hlc_time_of_us(timebase_wall_us(&w->time.tb) + later++);
 
-	assert_int_equal(delta_make(slice_of(NULL, 0), &op, now, (struct writer_id){ 99 }, &out),
+	assert_int_equal(delta_make(slice_of(NULL, 0), &op, hlc_moment_of(now),
+				    (struct writer_id){ 99 }, &out),
 			 0);
 	assert_int_equal(world_guest(w, slice_str(key), wbuf_slice(&out)), 0);
 }

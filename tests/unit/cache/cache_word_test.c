@@ -28,7 +28,7 @@ act(enum wset_kind kind, const char *field, const char *text, int64_t n, struct 
 	*word = (struct cache_op_word){ 0 };
 	cache_word_before(value, &op, now, word);
 	delta = wbuf_init(delta_mem, sizeof(delta_mem));
-	err = delta_make(value, &op, now, writer, &delta);
+	err = delta_make(value, &op, hlc_moment_of(now), writer, &delta);
 	if (err == MB_ERR_TYPE) {
 		cache_word_type(value, &op, word);
 	}

@@ -31,11 +31,21 @@ struct replica {
 };
 
 static uint64_t clock_now = 1000;
+static uint64_t clock_set_back; /* by so much the clock of the day was */
 
 static inline struct hlc_time
 tick(void)
 {
 	return (struct hlc_time){ ++clock_now };
+}
+
+static inline struct hlc_moment
+moment(void)
+{
+	struct hlc_moment at = hlc_moment_of(tick());
+
+	at.day.v -= clock_set_back;
+	return at;
 }
 
 /* Merges a delta in. */
@@ -65,7 +75,7 @@ apply(struct replica *r, const struct wset_op *op, struct slice *ret_delta)
 	free(mem);
 	mem = malloc(bound);
 	out = wbuf_init(mem, bound);
-	err = delta_make(r->v, op, tick(), (struct writer_id){ r->writer }, &out);
+	err = delta_make(r->v, op, moment(), (struct writer_id){ r->writer }, &out);
 	*ret_delta = wbuf_slice(&out);
 	if (err == 0) {
 		absorb(r, *ret_delta);
@@ -101,7 +111,7 @@ shown(const struct replica *r)
 
 	assert_int_equal(envelope_open(r->v, &e), 0);
 	text[0] = 0;
-	if (delta_present(r->v, tick())) {
+	if (delta_present(r->v, moment().day)) {
 		if (lattice_table_ops(e.type) != NULL) {
 			snprintf(text, sizeof(text), "{%u}", view_cnt(e.type, e.state));
 		} else {

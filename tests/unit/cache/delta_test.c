@@ -139,8 +139,8 @@ too_little_room(void **state)
 		for (size_t room = 0; room < ENVELOPE_OVERHEAD; room++) {
 			struct wbuf out = wbuf_init(mem, room);
 
-			assert_int_equal(delta_make(r.v, &op, tick(), (struct writer_id){ 1 },
-						    &out),
+			assert_int_equal(delta_make(r.v, &op, hlc_moment_of(tick()),
+						    (struct writer_id){ 1 }, &out),
 					 MB_ERR_TOO_LARGE);
 			assert_int_equal(out.len, 0);
 		}
@@ -175,7 +175,9 @@ value_in_its_place(void **state)
 	struct table t;
 
 	(void)state;
-	assert_int_equal(delta_make((struct slice){ 0 }, &push, tick(), writer, &list), 0);
+	assert_int_equal(delta_make((struct slice){ 0 }, &push, hlc_moment_of(tick()), writer,
+				    &list),
+			 0);
 	assert_int_equal(envelope_open(wbuf_slice(&list), &e), 0);
 	assert_int_equal(table_open(e.state, &t), 0);
 	for (size_t i = 0; i < ARRAY_CNT(kinds); i++) {
@@ -183,7 +185,7 @@ value_in_its_place(void **state)
 				      .field = slice_str("position"),
 				      .value = slice_str("a value of some length") };
 		struct slice stored = { 0 };
-		struct hlc_time now = tick();
+		struct hlc_moment now = hlc_moment_of(tick());
 		struct wbuf out[2];
 		size_t at;
 
@@ -375,6 +377,41 @@ deadlines(void **state)
 		assert_int_equal(quick(&r, WSET_INCR, NULL, 1), 0);
 		clock_to(801);
 		assert_string_equal(shown(&r), "1");
+	}
+}
+
+/* What time it is the clock of the day says, to who writes as to who reads, also when it is set
+ * back behind what was stamped before: what has a deadline by it is there until then. */
+static void
+deadlines_of_a_clock_that_is_set_back(void **state)
+{
+	static const struct {
+		enum there there;
+		enum wset_kind kind; /* finds it */
+		const char *then;
+	} row[] = {
+		{ COUNTED, WSET_INCR, "8" },     { SET, WSET_SADD, "{2}" },
+		{ LIST, WSET_PUSH_LEFT, "{2}" }, { OSET, WSET_ZREM, "" },
+		{ TEXT, WSET_DEL, "" },          { MAP, WSET_DEL, "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_CNT(row); i++) {
+		struct wset_op again = op_of(WSET_EXPIRE, "", "", 2000);
+		struct slice delta;
+		struct replica r;
+
+		again.must = true;
+		clock_to(10000);
+		put_there(&r, row[i].there);
+		clock_set_back = hlc_time_of_us(9000).v; /* it is 1000 again */
+		assert_int_equal(quick(&r, WSET_EXPIRE, NULL, 3000), 0);
+		assert_int_equal(apply(&r, &again, &delta), 0);
+		assert_int_equal(quick(&r, row[i].kind, row[i].kind == WSET_DEL ? NULL : "n", 1),
+				 0);
+		assert_string_equal(shown(&r), row[i].then);
+		clock_to(9000 + 2000);
+		assert_string_equal(shown(&r), "");
+		clock_set_back = 0;
 	}
 }
 
@@ -628,6 +665,7 @@ main(void)
 		cmocka_unit_test(what_a_delete_did_not_see_survives),
 		cmocka_unit_test(a_set_of_the_growing_kind_takes_members),
 		cmocka_unit_test(deadlines),
+		cmocka_unit_test(deadlines_of_a_clock_that_is_set_back),
 		cmocka_unit_test(lists_and_scores_meet),
 		cmocka_unit_test(values_merge_as_they_are),
 		cmocka_unit_test(a_deadline_ends_with_the_last_item),
