@@ -111,6 +111,7 @@ node_gate_tile(struct node *n, uint32_t idx, char why[NODE_WHY_BYTES])
 		.slowlog_ns = p->gate_slowlog,
 		.backlog_bytes = p->gate_backlog,
 		.node_id = n->id,
+		.wall_ns = n->wall_ns,
 		.store = n->kvs_count,
 		.store_cnt = p->kvs_tiles,
 		.store_bytes = p->kvs_bytes,

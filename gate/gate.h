@@ -55,6 +55,7 @@ struct gate_cfg {
 	enum stream_lending lending; /* long values may be lent to the kernel, of lend_min bytes */
 	uint32_t lend_min;
 	uint64_t node_id;
+	uint64_t wall_ns;       /* as of sched_requests_set: ids are told by it how old they are */
 	uint32_t idx, gate_cnt; /* 0 is the home of all connections (gate_many.h) */
 	/* Of gate 0 with each other one, and back. */
 	struct link *to_gate[GATE_TILE_CNT_MAX], *from_gate[GATE_TILE_CNT_MAX];

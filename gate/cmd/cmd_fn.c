@@ -427,13 +427,14 @@ gate_options(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	return at;
 }
 
-/* An id that nobody has used: of this millisecond, and drawn from a sequence of the gate's own. */
+/* An id that nobody has used: of this millisecond, by the node's time, which does not jump, and
+ * drawn from a sequence of the gate's own. */
 static uint64_t
 request_id_new(struct gate *g)
 {
 	uint64_t drawn = hash_bytes(&g->cfg.node_id, sizeof(g->cfg.node_id)) + g->future_seq++;
 
-	return request_id_make(timebase_wall_us(timebase_real()) / 1000, drawn);
+	return request_id_make((g->cfg.wall_ns + g->now_ns) / NS_PER_MS, drawn);
 }
 
 int
