@@ -439,8 +439,7 @@ op_apply(struct cache_core *c, struct cache_job *job)
 		if (delta_clears(stored, when.day)) {
 			return cache_grow_clear(c, job, stored, when);
 		}
-		if (!delta_present(stored,
-				   when.day)) { /* which takes no room, however much is dead */
+		if (!delta_present(stored, when.day)) { /* it takes no room, much as is dead */
 			return 0;
 		}
 	}

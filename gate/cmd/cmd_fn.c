@@ -427,8 +427,8 @@ gate_options(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	return at;
 }
 
-/* An id that nobody has used: of this millisecond, by the node's time, which does not jump, and drawn
- * from a sequence of the gate's own. */
+/* An id that nobody has used: of this millisecond, by the node's time, which does not jump, and
+ * drawn from a sequence of the gate's own. */
 static uint64_t
 request_id_new(struct gate *g)
 {

@@ -380,8 +380,8 @@ deadlines(void **state)
 	}
 }
 
-/* What time it is the clock of the day says, to who writes as to who reads, also when it is set back
- * behind what was stamped before: what has a deadline by it is there until then. */
+/* What time it is the clock of the day says, to who writes as to who reads, also when it is set
+ * back behind what was stamped before: what has a deadline by it is there until then. */
 static void
 deadlines_of_a_clock_that_is_set_back(void **state)
 {
