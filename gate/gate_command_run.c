@@ -13,6 +13,7 @@
 #include "timebase.h"
 
 #define FOREIGN_LOG_NS (60 * NS_PER_S)
+#define HELP_LINE_MAX  256
 
 static void
 upper(char *ret, const char *name, size_t len)
@@ -72,22 +73,27 @@ foreign_cut(struct gate *g, struct gate_conn *c)
 	}
 }
 
-/* Redis's own lines, but one for each subcommand. */
+/* In the form of Redis's, but the words are the table's. */
 static int
 subs_help(struct gate *g, struct gate_conn *c, const struct gate_command *container)
 {
-	char line[128], name[GATE_COMMAND_NAME_MAX];
+	char line[HELP_LINE_MAX], name[GATE_COMMAND_NAME_MAX];
 	uint32_t first = 0, cnt = gate_command_subs(container, &first);
 
-	gate_array(g, c, cnt + 1);
+	gate_array(g, c, 1 + 2 * (size_t)cnt);
 	upper(name, container->name, container->name_len);
 	snprintf(line, sizeof(line),
 		 "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", name);
 	gate_simple(g, c, line);
 	for (uint32_t i = first; i < first + cnt; i++) {
+		const struct gate_command *sub = gate_command_at(i);
 		size_t skip = (size_t)container->name_len + 1;
 
-		upper(line, gate_command_at(i)->name + skip, gate_command_at(i)->name_len - skip);
+		upper(name, sub->name + skip, sub->name_len - skip);
+		snprintf(line, sizeof(line), "%s%s%s", name, sub->syntax[0] != '\0' ? " " : "",
+			 sub->syntax);
+		gate_simple(g, c, line);
+		snprintf(line, sizeof(line), "    %s", sub->summary);
 		gate_simple(g, c, line);
 	}
 	return GATE_DONE;

@@ -10,6 +10,7 @@
 #include <microburst/error.h>
 
 #include "check.h"
+#include "cmd_docs.h"
 #include "commands.h"
 
 /* ------------------------------------------------------------------------ keys */
@@ -378,36 +379,7 @@ command_info(struct gate *g, struct gate_conn *c, const struct gate_command *cmd
 	}
 }
 
-/* ------------------------------------------------------------------------ DOCS, LIST */
-
-static void
-docs_row(struct gate *g, struct gate_conn *c, const struct gate_command *cmd, bool subs)
-{
-	gate_bulk_str(g, c, cmd->name);
-	gate_map(g, c, 3 + (size_t)subs);
-	gate_bulk_str(g, c, "summary");
-	gate_bulk_str(g, c, cmd->summary);
-	gate_bulk_str(g, c, "since");
-	gate_bulk_str(g, c, cmd->since);
-	gate_bulk_str(g, c, "group");
-	gate_bulk_str(g, c, cmd->group);
-}
-
-static void
-command_docs(struct gate *g, struct gate_conn *c, const struct gate_command *cmd)
-{
-	bool container = (cmd->flags & CMD_CONTAINER) != 0;
-	uint32_t first = 0, cnt = container ? gate_command_subs(cmd, &first) : 0;
-
-	docs_row(g, c, cmd, container);
-	if (container) {
-		gate_bulk_str(g, c, "subcommands");
-		gate_map(g, c, cnt);
-	}
-	for (uint32_t i = first; i < first + cnt; i++) {
-		docs_row(g, c, gate_command_at(i), false);
-	}
-}
+/* ------------------------------------------------------------------------ all, LIST */
 
 static int
 command_all(struct gate *g, struct gate_conn *c,
@@ -477,7 +449,7 @@ cmd_command(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 	docs = gate_word_is(arg[1], "docs");
 	if (docs && arg_cnt == 2) {
 		gate_map(g, c, gate_command_top_cnt());
-		return command_all(g, c, command_docs);
+		return command_all(g, c, cmd_docs);
 	}
 	if (gate_word_is(arg[1], "getkeys") || gate_word_is(arg[1], "getkeysandflags")) {
 		return command_keys(g, c, arg + 2, arg_cnt - 2,
@@ -498,7 +470,7 @@ cmd_command(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 		const struct gate_command *cmd = gate_command_named(arg[i]);
 
 		if (cmd != NULL && docs) {
-			command_docs(g, c, cmd);
+			cmd_docs(g, c, cmd);
 		} else if (cmd != NULL) {
 			command_info(g, c, cmd);
 		} else if (!docs) {

@@ -33,7 +33,7 @@
 #define OF_ITEMS      CMD_OF_ITEMS
 
 static const struct gate_command command[] = {
-#define COMMAND(text, fn, words, bits, at, to, by, of, from, what)                                 \
+#define COMMAND(text, fn, words, bits, at, to, by, of, from, what, behind)                         \
 	{ .name = (text),                                                                          \
 	  .run = (fn),                                                                             \
 	  .arity = (words),                                                                        \
@@ -44,6 +44,7 @@ static const struct gate_command command[] = {
 	  .group = (of),                                                                           \
 	  .since = (from),                                                                         \
 	  .summary = (what),                                                                       \
+	  .syntax = (behind),                                                                      \
 	  .name_len = sizeof(text) - 1 },
 #include "commands.def"
 #include "subcommands.def"

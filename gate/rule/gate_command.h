@@ -60,6 +60,7 @@ struct gate_command {
 	/* Where keys are. step 0: word first says how many follow it; word last is one, if not 0 */
 	int16_t first, last, step;
 	const char *group, *since, *summary;
+	const char *syntax; /* the words behind its name (cmd_docs.c); "": none */
 	uint8_t name_len;
 };
 

@@ -255,6 +255,7 @@ class Clients(unittest.TestCase):
         self.assertIn('"f" => "v"', cli('-3', '--no-raw', 'hgetall', 'h'))
         self.assertEqual(cli('--no-raw', 'fcall', 'increment', '0', '6'), '(integer) 7\n')
         self.assertEqual(sorted(cli('--scan').split()), ['a', 'h'])
+        self.assertIn('key value [NX|XX] [GET] [EX seconds|PX', cli('help', 'set'))
 
     @tool('redis-benchmark')
     def test_redis_benchmark(self):

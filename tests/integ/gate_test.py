@@ -593,6 +593,41 @@ class Commands(Case):
         self.assertEqual(c('PEXPIREAT', 'a', '1'), 1)
         self.assertEqual(c('EXISTS', 'a'), 0)
 
+    def test_docs_name_as_many_words_as_a_command_takes(self):
+        def pairs(reply):
+            return dict(zip(reply[::2], reply[1::2]))
+
+        def least(arguments):
+            return sum(min_words(a) for a in map(pairs, arguments)
+                       if '+optional' not in a.get(b'flags', []))
+
+        def min_words(a):
+            inner = a.get(b'arguments', [])
+            words = (min(min_words(pairs(x)) for x in inner) if a[b'type'] == b'oneof'
+                     else least(inner) if inner else int(a[b'type'] != b'pure-token'))
+            return words + int(b'token' in a)
+
+        def varies(a):
+            return ({'+optional', '+multiple'} & set(a.get(b'flags', [])) or
+                    any(map(varies, map(pairs, a.get(b'arguments', [])))))
+
+        def check(name, row, words):    # QUIT takes what it is given
+            arguments = row.get(b'arguments', [])
+            more = any(map(varies, map(pairs, arguments))) or name == b'quit'
+            with self.subTest(name):
+                self.assertEqual((abs(words), words < 0),
+                                 (name.count(b'|') + 1 + least(arguments), more))
+
+        self.assertIn('+CACHING {YES|NO}', self.c('CLIENT', 'HELP'))
+        arity = {row[0]: row[1] for row in self.c('COMMAND')}
+        arity.update((sub[0], sub[1]) for row in self.c('COMMAND') for sub in row[9])
+        for name, row in pairs(self.c('COMMAND', 'DOCS')).items():
+            subs = pairs(pairs(row).get(b'subcommands', []))
+            for sub, subrow in subs.items():
+                check(sub, pairs(subrow), arity[sub])
+            if not subs:
+                check(name, pairs(row), arity[name])
+
     def test_what_clients_ask_at_the_start(self):
         c = self.c
         cnt = c('COMMAND', 'COUNT')
