@@ -262,6 +262,95 @@ scan(struct gate_conn *c, struct slice text)
 	return rc;
 }
 
+/* Whether a command may be begun, or gone on with, just now; if not, the connection goes on when
+ * its replies were read, in its next turn, or when a transaction is over. */
+static bool
+may_go_on(struct gate *g, struct gate_conn *c)
+{
+	if (c->out.bytes > GATE_OUT_MAX && !c->begun && !gate_multi_runs(c)) { /* N2, N4 */
+		c->waiting = true;
+		c->out_full = true;
+		return false;
+	}
+	if (g->turn_left <= 0) { /* the others first */
+		gate_conn_turn(g, c);
+		return false;
+	}
+	if ((g->alone != NULL && g->alone != c) || g->many.held) { /* a transaction first */
+		if (c->run != NULL && c->run->open) {
+			gate_conn_starve(g, c); /* no acknowledgement wakes it */
+		} else {
+			gate_conn_later(g, c);
+		}
+		return false;
+	}
+	return true;
+}
+
+/* The text is no whole command: rc, of scan. */
+static void
+scan_stopped(struct gate *g, struct gate_conn *c, struct slice text, int rc)
+{
+	if (rc == RESP_LARGE && gate_moves_large(g, c, text)) {
+		resp_next(&c->parser); /* the long word goes where its command is run */
+		if (!gate_run_before(c)) {
+			c->waiting = true;
+			gate_leave(g, c);
+		}
+	} else if (rc == RESP_MORE || rc == RESP_LARGE) {
+		c->large_due = rc == RESP_LARGE;
+	} else if (c->run == NULL && c->call_cnt == 0) { /* else their replies come first */
+		protocol_error(g, c, rc);
+	}
+}
+
+/* The command at hand is over. timed: it took the time since *tsc, or since it began. Returns: the
+ * bytes of it. */
+static size_t
+command_ended(struct gate *g, struct gate_conn *c, struct slice text, bool timed, uint64_t *tsc)
+{
+	size_t len;
+
+	if (timed) {
+		command_timed(g, c, text, tsc);
+	}
+	len = c->parser.pos;
+	command_over(g, c);
+	return len;
+}
+
+/* What comes of a command that was run: rc, of command_run. Returns: the bytes of it, if it is over
+ * or others may follow; 0. */
+static size_t
+command_ran(struct gate *g, struct gate_conn *c, struct slice text, int rc, uint64_t *tsc)
+{
+	switch ((enum gate_result)rc) {
+	case GATE_DONE:
+	case GATE_SENT:
+		c->waiting = false;
+		/* else it is timed with its run, or when it is answered */
+		return command_ended(g, c, text, c->run == NULL && rc == GATE_DONE, tsc);
+	case GATE_HELD:
+		c->mark.set = true;
+		if (unlikely(c->run == NULL) && held_over(g, c)) { /* refused at once */
+			c->waiting = false;
+			return command_ended(g, c, text, true, tsc);
+		}
+		break;
+	case GATE_AWAY:
+		c->began_tsc = 0;
+		resp_next(&c->parser);
+		gate_leave(g, c);
+		break;
+	case GATE_WAIT:
+		if (c->missed) {
+			gate_look_ahead(g, c, text);
+		}
+		break;
+	}
+	return 0;
+}
+
 /* Runs what is in the text. Returns: how much of it is done with. */
 static size_t
 text_run(struct gate *g, struct gate_conn *c, struct slice text)
@@ -270,12 +359,8 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 	size_t done = 0;
 	uint32_t near = 0; /* commands whose keys were asked for ahead */
 
-	if (c->mark.set) { /* the command at hand was HELD */
-		if (held_over(g, c)) {
-			done = c->parser.pos;
-			command_timed(g, c, text, &tsc);
-			command_over(g, c);
-		}
+	if (c->mark.set && held_over(g, c)) { /* the command at hand was HELD */
+		done = command_ended(g, c, text, true, &tsc);
 	}
 	g->turn_left = GATE_TURN;
 	for (; !c->waiting && gate_text_goes_on(c); g->turn_left -= GATE_TURN_COMMAND) {
@@ -283,72 +368,20 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 		struct slice rest = done == 0 ? text : slice_of(text.p + done, text.len - done);
 		int rc;
 
-		if (c->out.bytes > GATE_OUT_MAX && !c->begun && !gate_multi_runs(c)) { /* N2, N4 */
-			c->waiting = true;
-			c->out_full = true;
-			break;
-		}
-		if (g->turn_left <= 0) { /* the others first */
-			gate_conn_turn(g, c);
-			break;
-		}
-		if ((g->alone != NULL && g->alone != c) || g->many.held) { /* a transaction first */
-			if (c->run != NULL && c->run->open) {
-				gate_conn_starve(g, c); /* no acknowledgement wakes it */
-			} else {
-				gate_conn_later(g, c);
-			}
+		if (!may_go_on(g, c)) {
 			break;
 		}
 		if (done != 0 && near-- == 0) {
 			near = gate_near_ahead(g, c, rest) - 1;
 		}
 		rc = scan(c, rest);
-		if (unlikely(rc == RESP_LARGE) && gate_moves_large(g, c, rest)) {
-			resp_next(&c->parser); /* the long word goes where its command is run */
-			if (!gate_run_before(c)) {
-				c->waiting = true;
-				gate_leave(g, c);
-			}
-			break;
-		}
-		if (rc == RESP_MORE || rc == RESP_LARGE) {
-			c->large_due = rc == RESP_LARGE;
-			break;
-		}
-		if (rc < 0) {
-			if (c->run == NULL &&
-			    c->call_cnt == 0) { /* else their replies come first */
-				protocol_error(g, c, rc);
-			}
+		if (rc != RESP_DONE) {
+			scan_stopped(g, c, rest, rc);
 			break;
 		}
 		c->waiting = true; /* N1: unless it is done */
 		c->began_tsc = c->began_tsc != 0 ? c->began_tsc : tsc;
-		rc = command_run(g, c, rest);
-		if (rc == GATE_DONE || rc == GATE_SENT) {
-			c->waiting = false;
-			/* else it is timed with its run, or when it is answered */
-			if (c->run == NULL && rc == GATE_DONE) {
-				command_timed(g, c, rest, &tsc);
-			}
-			done += c->parser.pos;
-			command_over(g, c);
-		} else if (rc == GATE_HELD) {
-			c->mark.set = true;
-			if (unlikely(c->run == NULL) && held_over(g, c)) { /* refused at once */
-				c->waiting = false;
-				command_timed(g, c, rest, &tsc);
-				done += c->parser.pos;
-				command_over(g, c);
-			}
-		} else if (rc == GATE_AWAY) {
-			c->began_tsc = 0;
-			resp_next(&c->parser);
-			gate_leave(g, c);
-		} else if (c->missed) {
-			gate_look_ahead(g, c, rest);
-		}
+		done += command_ran(g, c, rest, command_run(g, c, rest), &tsc);
 	}
 	if (c->run != NULL) {
 		c->waiting = true;

@@ -106,10 +106,12 @@ none(struct gate *g, struct gate_conn *c, const struct gate_wants *wants, double
 	return GATE_DONE;
 }
 
-/* timeout_s < 0: it does not wait. */
+/* An item is found: part 0 of the picture above. v, that it is in, is let go of; walk stands behind
+ * it. */
 static int
-move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
-     enum list_end from_end, enum list_end to_end, double timeout_s)
+move_take(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
+	  enum list_end to_end, struct gate_pop_walk *walk, struct cache_value *v,
+	  const struct list_item *item)
 {
 	uint8_t id[LIST_ID_BYTES];
 	struct wset_op take = { .kind = WSET_LIST_DEL,
@@ -117,12 +119,54 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 				.field = slice_of(id, sizeof(id)) };
 	struct wset_op then = { .kind = to_end == LIST_LEFT ? WSET_PUSH_LEFT : WSET_PUSH_RIGHT,
 				.key = to };
-	uint64_t from_hash = hash_bytes(from.p, from.len), to_hash = hash_bytes(to.p, to.len);
+	bool apart = cache_tile_of(walk->key_hash, g->view.shard_cnt) !=
+		     cache_tile_of(hash_bytes(to.p, to.len), g->view.shard_cnt);
+	struct list_item next;
+	bool left;
+	int n;
+
+	if (!gate_conn_keep(g, c, item->value.len + 1)) {
+		gate_look_end(g, v);
+		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
+	}
+	memcpy(id, item->id.p, LIST_ID_BYTES);
+	memcpy(c->keep, item->value.len != 0 ? item->value.p : (const uint8_t *)"",
+	       item->value.len);
+	c->keep_len = (uint32_t)item->value.len;
+	left = c->place.looking && gate_pop_next(g, v->state, walk, &next);
+	gate_look_end(g, v);
+	then.value = slice_of(c->keep, c->keep_len);
+	gate_held_begin(c);
+	if (!apart) {
+		gate_bulk(g, c, then.value);
+	}
+	n = gate_pop_op(g, c, &take, gate_pop_end(walk->end), 0);
+	if (n != 0 || apart) {
+		c->part_next = n == 0 ? MOVE_PUSH : MOVE_TAKE;
+		c->moves = n == 0 ? GATE_MOVES_APART : GATE_MOVES_NOT; /* M1 */
+		return gate_block_chosen(g, c, from, left, gate_held_end(g, c, n, 0));
+	}
+	n = gate_write_op_after(g, c, &then);
+	if (n != 0) { /* none of the two, then */
+		gate_held_undo(g, c);
+		gate_out_back(g, c, &c->mark);
+		return n == MB_ERR_FULL ? (int)GATE_WAIT : gate_error_of(g, c, n);
+	}
+	c->moves = GATE_MOVES_ONE;
+	return gate_block_chosen(g, c, from, left, gate_held_end(g, c, 0, 1));
+}
+
+/* timeout_s < 0: it does not wait. */
+static int
+move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
+     enum list_end from_end, enum list_end to_end, double timeout_s)
+{
+	uint64_t from_hash = hash_bytes(from.p, from.len);
 	struct gate_pop_walk walk = gate_pop_walk(from, from_end);
 	struct cache_value v, there;
-	struct list_item item, next;
+	struct list_item item;
 	struct gate_wants wants = { 0 };
-	bool apart, left, taken; /* by others, all of it */
+	bool taken; /* by others, all of it */
 	int n, to_n = CACHE_HIT, code;
 
 	if (c->part != MOVE_TAKE) {
@@ -164,36 +208,7 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 		gate_look_end(g, &v);
 		return none(g, c, &wants, timeout_s);
 	}
-	if (!gate_conn_keep(g, c, item.value.len + 1)) {
-		gate_look_end(g, &v);
-		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
-	}
-	memcpy(id, item.id.p, LIST_ID_BYTES);
-	memcpy(c->keep, item.value.len != 0 ? item.value.p : (const uint8_t *)"", item.value.len);
-	c->keep_len = (uint32_t)item.value.len;
-	left = c->place.looking && gate_pop_next(g, v.state, &walk, &next);
-	gate_look_end(g, &v);
-	then.value = slice_of(c->keep, c->keep_len);
-	gate_held_begin(c);
-	apart = cache_tile_of(from_hash, g->view.shard_cnt) !=
-		cache_tile_of(to_hash, g->view.shard_cnt);
-	if (!apart) {
-		gate_bulk(g, c, then.value);
-	}
-	n = gate_pop_op(g, c, &take, gate_pop_end(from_end), 0);
-	if (n != 0 || apart) {
-		c->part_next = n == 0 ? MOVE_PUSH : MOVE_TAKE;
-		c->moves = n == 0 ? GATE_MOVES_APART : GATE_MOVES_NOT; /* M1 */
-		return gate_block_chosen(g, c, from, left, gate_held_end(g, c, n, 0));
-	}
-	n = gate_write_op_after(g, c, &then);
-	if (n != 0) { /* none of the two, then */
-		gate_held_undo(g, c);
-		gate_out_back(g, c, &c->mark);
-		return n == MB_ERR_FULL ? (int)GATE_WAIT : gate_error_of(g, c, n);
-	}
-	c->moves = GATE_MOVES_ONE;
-	return gate_block_chosen(g, c, from, left, gate_held_end(g, c, 0, 1));
+	return move_take(g, c, from, to, to_end, &walk, &v, &item);
 }
 
 static bool

@@ -9,6 +9,7 @@ import sys
 import calls
 import edges
 import layout
+import names
 import params
 import text
 import tools
@@ -22,6 +23,7 @@ CHECKS = {
     'layout': (layout.check, layout.RULES),
     'edges': (edges.check, edges.RULES),
     'params': (params.check, params.RULES),
+    'names': (names.check, names.RULES),
     'uses': (uses.check, uses.RULES),
     'format': (tools.check_format, ()),
     'headers': (tools.check_headers, ()),

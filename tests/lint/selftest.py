@@ -102,6 +102,12 @@ BAD = [
     ('params', 'RUNBOOK.md', '`kvs_key_lost`\n', 'no counter kvs_key_lost'),
     ('params', 'RUNBOOK.md', '`kvs.ticks = 3`\n', 'no parameter kvs.ticks'),
 
+    ('names', 'cache/README.md', 'See `rings.c`.\n', 'no file rings.c'),
+    ('names', 'cache/ring.c', RING + '/* As rings.h says. */\n', 'no file rings.h'),
+    ('names', 'cache/README.md', 'I1 to I3 in `ring.c`.\n', 'other rules I than 1 to 3'),
+    ('names', 'cache/ring.c', RING + '/*\n * I1  a\n * I2  b\n */\n/* I1..I3 (ring.c) */\n',
+     'other rules I than 1 to 3'),
+
     ('uses', 'tests/ring_test.c', C + 'int other;\n', 'ring_len: only ring.c names it'),
 
     ('format', 'cache/ring.c', RING.replace('size_t\n', 'size_t '), 'not as clang-format'),

@@ -2,7 +2,7 @@
 /* domain_limits - how much of everything one domain (one node and the processes on its machine) may
  * have
  *
- * (Not limits.h: gcc's own <limits.h> would find ours in its place.)
+ * (Not called limits: gcc's own <limits.h> would find ours in its place.)
  *
  * The numbers that size shared memory stand together here, so that they can be checked against
  * each other. Past a limit a caller gets a typed error that names it.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_cmocka.h - cmocka.h with the headers it forgets to include */
+/* test_cmocka.h - <cmocka.h> with the headers it forgets to include */
 #ifndef MB_TEST_CMOCKA_H
 #define MB_TEST_CMOCKA_H
 

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   sched keeps S1..S5 of sched.h: each call is answered once, is sent to one executor at a
- * time, and a
- *         second time only if its first executor died without effect.
+ *         time, and a second time only if its first executor died without effect.
  * Method: the core alone. What it sends is gathered; time is a number. Each test is one story.
- * (All of it
- *         at once, in random order, is tests/sim.)
+ *         (All of it at once, in random order, is tests/sim.)
  */
 #include "sched_world.h"
 
