@@ -290,6 +290,7 @@ conclude(struct kvs_drops *ds, struct kvs_drop *dr, uint64_t now_ns)
 		keep(ds, dr, now_ns);
 	} else if (dr->what == KVS_DROP_GOES) {
 		ds->stats.dropped++;
+		ds->gone_cnt++;
 		kvs_drop_remove(ds, key);
 	} else {
 		ds->stats.settled += dr->what == KVS_DROP_SETTLES;
@@ -299,7 +300,9 @@ conclude(struct kvs_drops *ds, struct kvs_drop *dr, uint64_t now_ns)
 		round_over(ds, key, agree, now_ns);
 	}
 	dr->key = NULL;
-	ds->busy_cnt--;
+	if (ds->busy_cnt-- == KVS_DROP_MAX && agree && ds->cursor != NULL) {
+		arm(ds, now_ns); /* it may wait for this */
+	}
 	if (hushed) {
 		hush_release(ds);
 	}
@@ -526,8 +529,8 @@ visit_large(struct kvs_drops *ds, struct kvs_key *key, struct kvs_value *value)
 	}
 }
 
-/* Looks at one key of a sweep. Returns: whether that was much work. */
-static bool
+/* Looks at one key of a sweep. Returns: as how many more it counts. */
+static uint32_t
 visit(struct kvs_drops *ds, struct kvs_key *key, uint64_t wall_us, uint64_t now_ns)
 {
 	struct kvs_value *value = kvs_at(ds->shard->base, key->value);
@@ -541,31 +544,35 @@ visit(struct kvs_drops *ds, struct kvs_key *key, uint64_t wall_us, uint64_t now_
 	}
 	if ((life != DEAD && value->settled != 0) || key->dying ||
 	    !ds->ops.listeners(ds->ops.ctx, key, &listeners)) {
-		return false; /* its primary sweeps too */
+		return 0; /* its primary sweeps too */
 	}
 	if (large && kvs_change_whole(ds->changes, key)) { /* something of each mark is owed */
 		ds->later = true;
-		return false;
+		return 0;
 	}
 	if (visit_busy(ds, key, listeners, now_ns)) {
 		ds->again |= life == DEAD;
-		return false;
+		return 0;
 	}
 	if (large) {
 		visit_large(ds, key, value);
-		return false;
+		return 0;
 	}
-	if (key->changing || ds->busy_cnt == KVS_DROP_MAX) {
+	if (ds->busy_cnt == KVS_DROP_MAX) {
+		ds->cursor = key; /* it waits for an answer: conclude */
+		return 0;
+	}
+	if (key->changing) {
 		ds->again |= life == DEAD;
 		ds->later = true;
-		return false;
+		return 0;
 	}
 	if (life == DEAD ||
 	    (kvs_forget_small(ds->shard, key, ds->writers_max, &settled) == 0 && settled != NULL)) {
 		ask(ds, key, settled != NULL ? KVS_DROP_SETTLES : KVS_DROP_GOES, settled, listeners,
 		    now_ns);
 	}
-	return settled != NULL;
+	return settled != NULL ? KVS_DROP_VISIT / 4 : life == DEAD ? 3 : 0;
 }
 
 bool
@@ -595,15 +602,13 @@ kvs_drops_turn(struct kvs_drops *ds, uint64_t now_ns)
 		struct kvs_key *key = ds->cursor;
 
 		ds->cursor = kvs_shard_next(ds->shard, key);
-		if (visit(ds, key, wall_us, now_ns)) {
-			i += KVS_DROP_VISIT / 4;
-		}
+		i += visit(ds, key, wall_us, now_ns);
 		if (ds->cursor == key) { /* it waits */
 			break;
 		}
 	}
 	if (ds->cursor != NULL) {
-		arm(ds, now_ns + KVS_DROP_PERIOD_NS);
+		arm(ds, now_ns + (ds->gone_cnt < KVS_DROP_MANY ? KVS_DROP_PERIOD_NS : 0));
 	} else {
 		if (ds->again) {
 			arm(ds, now_ns + ds->pause_ns);
@@ -613,5 +618,6 @@ kvs_drops_turn(struct kvs_drops *ds, uint64_t now_ns)
 		}
 		arm_expiry(ds, wall_us, now_ns);
 	}
+	ds->gone_cnt = 0;
 	return true;
 }

@@ -20,6 +20,11 @@
  * value marks are forgotten some at a time (kvs_forget.h). Keys with marks are looked for
  * KVS_SETTLE_PAUSES times more rarely than deleted ones.
  *
+ * A sweep takes its time, a few keys a turn. But where many go the next turn is at once, and where
+ * as many are asked about as may be, it waits for an answer and passes over none: so whoever
+ * deletes, or lets expire, as fast as can be does not fill the store with what is dead. Of keys up
+ * to a twelfth may be. Where others refuse it does not hurry.
+ *
  * A large deleted value is compared with the primary's in pieces, one at a time at each tile: who
  * is asked about another meanwhile says "not now".
  *
@@ -44,7 +49,8 @@
 #include "timebase.h"
 
 #define KVS_DROP_MAX       32        /* keys asked about at once */
-#define KVS_DROP_VISIT     256       /* keys looked at in one turn */
+#define KVS_DROP_VISIT     256       /* keys looked at in one turn; a dead one counts as 4 */
+#define KVS_DROP_MANY      16        /* that went since the last turn: the next one is at once */
 #define KVS_DROP_PERIOD_NS NS_PER_MS /* between two turns: a million keys take 4 s */
 #define KVS_SETTLE_PAUSES  16
 
@@ -99,6 +105,7 @@ struct kvs_drops {
 	bool later;             /* the same of what could be settled, after a longer pause */
 	uint32_t writers_max; /* who writes: more entries than these are of writers that are gone */
 	uint32_t busy_cnt;
+	uint32_t gone_cnt; /* since the turn before */
 	struct kvs_drop_stats stats;
 	struct kvs_drop_compare compare;
 	struct kvs_forget forget; /* as primary */

@@ -162,6 +162,28 @@ expired_keys_go(void **state)
 	world_end(w);
 }
 
+/* Of many that are dead none waits for the next turn: else who deletes faster fills the store.
+ * Where others are asked, too, as many as may be asked about at once. */
+static void
+many_go_at_once(void **state)
+{
+	for (uint32_t tile_cnt = 1; tile_cnt <= 2; tile_cnt++) {
+		struct world *w = world_make(tile_cnt, tile_cnt, 0, 4 << 20);
+		struct slice gone = world_tombstone(w, 1);
+		char key[16];
+
+		for (uint32_t i = 0; i < 2000; i++) {
+			snprintf(key, sizeof(key), "key %u", i);
+			put(w, key, 0, gone);
+		}
+		world_move(w, WORLD_PAUSE_NS / 2);
+		assert_int_equal(key_cnt(w), 2000 * tile_cnt);
+		world_move(w, WORLD_PAUSE_NS / 2 + 3 * KVS_DROP_PERIOD_NS);
+		assert_int_equal(key_cnt(w), 0);
+		world_end(w);
+	}
+}
+
 /* Memory: as many keys come and go as would fill the shard many times over. */
 static void
 memory_comes_back(void **state)
@@ -543,6 +565,7 @@ main(void)
 		cmocka_unit_test(something_happens_meanwhile),
 		cmocka_unit_test(an_owner_refuses),
 		cmocka_unit_test(expired_keys_go),
+		cmocka_unit_test(many_go_at_once),
 		cmocka_unit_test(memory_comes_back),
 		cmocka_unit_test(a_new_life),
 		cmocka_unit_test(marks_go_at_all_owners),
