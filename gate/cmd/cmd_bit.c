@@ -2,7 +2,7 @@
 /* cmd_bit - strings as rows of bits: GETBIT, SETBIT, BITCOUNT, BITPOS, BITOP
  *
  * A bit that is set makes a new value of the whole string: what costs a byte in Redis costs the
- * string here.
+ * string here. What goes through a string does so in turns (gate_walk.h), eight bytes at a time.
  */
 #include <string.h>
 
@@ -10,6 +10,7 @@
 
 #include "check.h"
 #include "commands.h"
+#include "gate_walk.h"
 #include "view.h"
 
 #define BIT_MAX (8LL * VALUE_BYTES_MAX - 1)
@@ -57,10 +58,11 @@ int
 cmd_setbit(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	struct wset_op op = { .kind = WSET_PUT, .key = arg[1], .keep = true };
-	struct slice text = { 0 };
+	struct slice text = slice_of("", 0);
 	char buf[VIEW_TEXT_MAX];
-	struct cache_value v;
+	struct gate_walk now, *w;
 	int64_t offset, bit;
+	uint64_t version;
 	uint8_t mask;
 	size_t len;
 	int n;
@@ -71,27 +73,35 @@ cmd_setbit(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	if (!gate_word_i64(arg[3], &bit) || (bit != 0 && bit != 1)) {
 		return gate_error(g, c, "ERR bit is not an integer or out of range");
 	}
-	n = gate_look_text(g, c, arg[1], &v, buf, &text);
+	n = gate_walk_text(g, c, arg[1], 0, &now, &w, buf, &text);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	if (n == CACHE_ABSENT) {
-		text = slice_of("", 0);
-	}
 	len = MAX(text.len, (size_t)offset / 8 + 1);
-	if (!gate_conn_keep(g, c, len)) {
-		gate_look_end(g, &v);
-		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
+	n = gate_walk_keep(g, c, w, text, len);
+	if (n != 1) {
+		return n == 0 ? gate_walk_wait(g, c) : gate_error_of(g, c, n);
 	}
-	memset(c->keep, 0, len);
-	memcpy(c->keep, text.p, text.len);
 	gate_held_begin(c);
 	gate_int(g, c, bit_at(text, offset));
-	gate_look_end(g, &v);
+	version = w->v.version;
+	gate_walk_close(g, c, w);
 	mask = (uint8_t)(1 << (7 - offset % 8));
 	c->keep[offset / 8] = (uint8_t)((c->keep[offset / 8] & ~mask) | (bit != 0 ? mask : 0));
 	op.value = slice_of(c->keep, len);
-	return gate_write_held(g, c, &op, v.version);
+	return gate_write_held(g, c, &op, version);
+}
+
+#define WORD_BITS 64
+
+/* Eight bytes, of which one is 64 bits on. */
+static uint64_t
+word_at(const uint8_t *p)
+{
+	uint64_t x;
+
+	memcpy(&x, p, sizeof(x));
+	return x;
 }
 
 /* The bits that are set in [from, to]. */
@@ -103,13 +113,22 @@ bits_count(struct slice text, int64_t from, int64_t to)
 	for (; from <= to && from % 8 != 0; from++) {
 		cnt += bit_at(text, from);
 	}
-	for (; from + 7 <= to; from += 8) {
-		cnt += __builtin_popcount(text.p[from / 8]);
+	for (; from + WORD_BITS - 1 <= to; from += WORD_BITS) {
+		cnt += __builtin_popcountll(word_at(text.p + from / 8));
 	}
 	for (; from <= to; from++) {
 		cnt += bit_at(text, from);
 	}
 	return cnt;
+}
+
+/* The end of a turn's piece of [from, to]. */
+static int64_t
+piece_end(struct gate *g, int64_t from, int64_t to)
+{
+	size_t left = (size_t)(to / 8 - from / 8) + 1, now = gate_walk_bytes(g, left);
+
+	return now == left ? to : (from / 8 + (int64_t)now) * 8 - 1;
 }
 
 /* A range of places from either end, as the bits of a text. unit: bits in a place. Returns: whether
@@ -129,14 +148,15 @@ bit_range(struct slice text, int64_t unit, int64_t *from, int64_t *to)
 	return true;
 }
 
+/* c->acc: so many bits of the range are looked at, c->total of them are set. */
 int
 cmd_bitcount(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	bool in_bits = arg_cnt == 5 && gate_word_is(arg[4], "bit"), none;
-	int64_t from = 0, to = -1;
+	int64_t from = 0, to = -1, end;
 	const char *wrong = NULL;
 	char buf[VIEW_TEXT_MAX];
-	struct cache_value v;
+	struct gate_walk now, *w;
 	struct slice text;
 	int n;
 
@@ -147,7 +167,7 @@ cmd_bitcount(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	} else if (arg_cnt == 5 && !in_bits && !gate_word_is(arg[4], "byte")) {
 		wrong = "ERR syntax error";
 	}
-	n = gate_look_text(g, c, arg[1], &v, buf, &text);
+	n = gate_walk_text(g, c, arg[1], 0, &now, &w, buf, &text);
 	if (n == CACHE_ABSENT) {
 		gate_int(g, c, 0);
 		return GATE_DONE;
@@ -156,25 +176,34 @@ cmd_bitcount(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 		return gate_look_refuse(g, c, n);
 	}
 	if (wrong != NULL) { /* of a value that is there */
-		gate_look_end(g, &v);
+		gate_walk_close(g, c, w);
 		return gate_error(g, c, wrong);
 	}
 	none = from < 0 && to < 0 && from > to;
 	none = none || !bit_range(text, in_bits ? 1 : 8, &from, &to);
-	gate_int(g, c, none ? 0 : bits_count(text, from, to));
-	gate_look_end(g, &v);
-	return GATE_DONE;
+	if (!none) {
+		from += c->acc;
+		end = piece_end(g, from, to);
+		c->total += bits_count(text, from, end);
+		c->acc += end + 1 - from;
+		if (end < to) {
+			return gate_walk_wait(g, c);
+		}
+	}
+	gate_int(g, c, c->total);
+	return gate_walk_end(g, c, w);
 }
 
 /* The first bit of a kind in [from, to]; -1. */
 static int64_t
 bit_find(struct slice text, unsigned int bit, int64_t from, int64_t to)
 {
-	const uint8_t none = bit != 0 ? 0 : 0xff; /* a byte that has no such bit */
+	const uint64_t none = bit != 0 ? 0 : UINT64_MAX; /* eight bytes that have no such bit */
 
 	while (from <= to) {
-		if (from % 8 == 0 && from + 7 <= to && text.p[from / 8] == none) {
-			from += 8;
+		if (from % 8 == 0 && from + WORD_BITS - 1 <= to &&
+		    word_at(text.p + from / 8) == none) {
+			from += WORD_BITS;
 		} else if (bit_at(text, from) == bit) {
 			return from;
 		} else {
@@ -184,14 +213,15 @@ bit_find(struct slice text, unsigned int bit, int64_t from, int64_t to)
 	return -1;
 }
 
+/* c->acc: so many bits of the range are looked at. */
 int
 cmd_bitpos(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	bool in_bits = arg_cnt == 6 && gate_word_is(arg[5], "bit");
-	int64_t from = 0, to = -1, bit, at = -1;
+	int64_t from = 0, to = -1, bit, at = -1, end;
 	const char *wrong = NULL;
 	char buf[VIEW_TEXT_MAX];
-	struct cache_value v;
+	struct gate_walk now, *w;
 	struct slice text;
 	int n;
 
@@ -210,7 +240,7 @@ cmd_bitpos(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	} else if (arg_cnt > 4 && !gate_word_i64(arg[4], &to)) {
 		wrong = "ERR value is not an integer or out of range";
 	}
-	n = gate_look_text(g, c, arg[1], &v, buf, &text);
+	n = gate_walk_text(g, c, arg[1], 0, &now, &w, buf, &text);
 	if (n == CACHE_ABSENT) {
 		gate_int(g, c, bit != 0 ? -1 : 0);
 		return GATE_DONE;
@@ -219,55 +249,103 @@ cmd_bitpos(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 		return gate_look_refuse(g, c, n);
 	}
 	if (wrong != NULL) { /* of a value that is there */
-		gate_look_end(g, &v);
+		gate_walk_close(g, c, w);
 		return gate_error(g, c, wrong);
 	}
 	if (bit_range(text, in_bits ? 1 : 8, &from, &to)) {
-		at = bit_find(text, (unsigned int)bit, from, to);
+		from += c->acc;
+		end = piece_end(g, from, to);
+		at = bit_find(text, (unsigned int)bit, from, end);
+		c->acc += end + 1 - from;
+		if (at < 0 && end < to) {
+			return gate_walk_wait(g, c);
+		}
 		/* Behind a string that nobody told the end of there are zeros. */
 		at = at < 0 && bit == 0 && arg_cnt <= 4 ? (int64_t)text.len * 8 : at;
 	}
 	gate_int(g, c, at);
-	gate_look_end(g, &v);
-	return GATE_DONE;
+	return gate_walk_end(g, c, w);
 }
 
 /* ------------------------------------------------------------------------ BITOP */
 
 enum bit_op { BIT_AND, BIT_OR, BIT_XOR, BIT_NOT };
 
-/* Folds one more string into the one in c->keep. Where one of them has ended it is zeros. Returns:
- * false: there is no memory. */
-static bool
-bit_fold(struct gate *g, struct gate_conn *c, enum bit_op op, struct slice text, bool first)
+static uint64_t
+word_fold(enum bit_op op, bool first, uint64_t a, uint64_t b)
 {
-	size_t len = MAX(text.len, (size_t)c->keep_len);
-
-	if (!gate_conn_keep(g, c, len + 1)) {
-		return false;
-	}
-	memset(c->keep + c->keep_len, 0, len - c->keep_len);
-	c->keep_len = (uint32_t)len;
-	for (size_t i = 0; i < len; i++) {
-		uint8_t byte = i < text.len ? text.p[i] : 0;
-
-		c->keep[i] = op == BIT_NOT            ? (uint8_t)~byte
-			     : first || op == BIT_XOR ? c->keep[i] ^ byte
-			     : op == BIT_OR           ? c->keep[i] | byte
-						      : c->keep[i] & byte;
-	}
-	return true;
+	return op == BIT_NOT ? ~b : first || op == BIT_XOR ? a ^ b : op == BIT_OR ? a | b : a & b;
 }
 
-/* c->acc: how many of the keys are folded, each as of its own moment. */
+/* Folds so many bytes at p into those at `to`. */
+static void
+bytes_fold(enum bit_op op, bool first, uint8_t *to, const uint8_t *p, size_t len)
+{
+	size_t i = 0;
+	uint64_t x;
+
+	for (; i + sizeof(x) <= len; i += sizeof(x)) {
+		x = word_fold(op, first, word_at(to + i), word_at(p + i));
+		memcpy(to + i, &x, sizeof(x));
+	}
+	for (; i < len; i++) {
+		to[i] = (uint8_t)word_fold(op, first, to[i], p[i]);
+	}
+}
+
+/* Folds a turn's piece of one more string, from c->step on, into the one in c->keep. Where one of
+ * them has ended it is zeros. Returns: 1: that was all; 0: it was not; MB_ERR_NO_MEMORY. */
+static int
+bit_fold(struct gate *g, struct gate_conn *c, enum bit_op op, struct slice text)
+{
+	size_t len = MAX(text.len, (size_t)c->keep_len), at = c->step, cnt, both;
+
+	if (!gate_conn_keep(g, c, len + 1)) {
+		return MB_ERR_NO_MEMORY;
+	}
+	cnt = gate_walk_bytes(g, len - at);
+	if (at + cnt > c->keep_len) {
+		memset(c->keep + c->keep_len, 0, at + cnt - c->keep_len);
+		c->keep_len = (uint32_t)(at + cnt);
+	}
+	both = at < text.len ? MIN(cnt, text.len - at) : 0;
+	bytes_fold(op, c->acc == 0, c->keep + at, text.p + (both != 0 ? at : 0), both);
+	if (op == BIT_AND) {
+		memset(c->keep + at + both, 0, cnt - both);
+	}
+	c->step += (uint32_t)cnt;
+	return c->step == len;
+}
+
+/* Folds the next key, of which a string that is not there has no walk to hold. Returns: 1;
+ * else what the handler returns, negative - 1. */
+static int
+key_fold(struct gate *g, struct gate_conn *c, enum bit_op op, struct slice key)
+{
+	const bool absent = c->step != 0 && c->walk == NULL;
+	struct slice text = slice_of("", 0);
+	char buf[VIEW_TEXT_MAX];
+	struct gate_walk now, *w = NULL;
+	int rc, n = absent ? (int)CACHE_ABSENT
+			   : gate_walk_text(g, c, key, c->keep_len, &now, &w, buf, &text);
+
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return -1 - gate_look_refuse(g, c, n);
+	}
+	rc = bit_fold(g, c, op, text);
+	if (rc != 0 && n == CACHE_HIT) {
+		gate_walk_close(g, c, w);
+	}
+	return rc == 1 ? 1 : -1 - (rc == 0 ? gate_walk_wait(g, c) : gate_error_of(g, c, rc));
+}
+
+/* c->acc: how many of the keys are folded, each as of its own moment; c->step: of the next one so
+ * many bytes. */
 int
 cmd_bitop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	static const char *const name[] = { "and", "or", "xor", "not" };
 	struct wset_op put = { .kind = WSET_PUT, .key = arg[2] };
-	char buf[VIEW_TEXT_MAX];
-	struct cache_value v;
-	struct slice text;
 	uint32_t op = BIT_AND;
 	struct gate_rec *rec;
 	int err;
@@ -282,20 +360,12 @@ cmd_bitop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 		return gate_error(g, c, "ERR BITOP NOT must be called with a single source key.");
 	}
 	for (; c->acc + 3 < arg_cnt; c->acc++) {
-		int n = gate_look_text(g, c, arg[c->acc + 3], &v, buf, &text);
-		bool ok;
+		int rc = key_fold(g, c, (enum bit_op)op, arg[c->acc + 3]);
 
-		if (n != CACHE_HIT && n != CACHE_ABSENT) {
-			return gate_look_refuse(g, c, n);
+		if (rc != 1) {
+			return -1 - rc;
 		}
-		ok = bit_fold(g, c, (enum bit_op)op, n == CACHE_HIT ? text : slice_of("", 0),
-			      c->acc == 0);
-		if (n == CACHE_HIT) {
-			gate_look_end(g, &v);
-		}
-		if (!ok) {
-			return gate_error_of(g, c, MB_ERR_NO_MEMORY);
-		}
+		c->step = 0;
 	}
 	rec = gate_write(g, c, REC_FIXED);
 	if (rec == NULL) {

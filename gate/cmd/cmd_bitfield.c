@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "commands.h"
+#include "gate_walk.h"
 #include "view.h"
 
 enum overflow { OVERFLOW_WRAP, OVERFLOW_SAT, OVERFLOW_FAIL };
@@ -211,10 +212,11 @@ bitfield(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	 bool only_read)
 {
 	struct wset_op put = { .kind = WSET_PUT, .key = arg[1], .keep = true };
-	struct slice text = { 0 };
+	struct slice text = slice_of("", 0);
 	struct field_op op = { 0 };
 	char buf[VIEW_TEXT_MAX];
-	struct cache_value v;
+	struct gate_walk now, *w;
+	uint64_t version;
 	uint32_t at = 2;
 	int64_t bits;
 	int n, cnt = ops_check(g, c, arg, arg_cnt, only_read, &bits);
@@ -222,22 +224,17 @@ bitfield(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	if (cnt < 0) {
 		return GATE_DONE;
 	}
-	n = gate_look_text(g, c, arg[1], &v, buf, &text);
+	n = gate_walk_text(g, c, arg[1], 0, &now, &w, buf, &text);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
-	}
-	if (n == CACHE_ABSENT) {
-		text = slice_of("", 0);
 	}
 	if (bits != 0) {
 		size_t len = MAX(text.len, (size_t)(bits + 7) / 8);
 
-		if (!gate_conn_keep(g, c, len)) {
-			gate_look_end(g, &v);
-			return gate_error_of(g, c, MB_ERR_NO_MEMORY);
+		n = gate_walk_keep(g, c, w, text, len);
+		if (n != 1) {
+			return n == 0 ? gate_walk_wait(g, c) : gate_error_of(g, c, n);
 		}
-		memset(c->keep, 0, len);
-		memcpy(c->keep, text.p, text.len);
 		text = slice_of(c->keep, len);
 		gate_held_begin(c);
 	}
@@ -245,12 +242,13 @@ bitfield(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	while (op_next(g, c, arg, arg_cnt, &at, &op) == 1) {
 		op_do(g, c, &op, text);
 	}
-	gate_look_end(g, &v);
+	version = w->v.version;
+	gate_walk_close(g, c, w);
 	if (bits == 0) {
 		return GATE_DONE;
 	}
 	put.value = text;
-	return gate_write_held(g, c, &put, v.version);
+	return gate_write_held(g, c, &put, version);
 }
 
 int

@@ -36,7 +36,11 @@ int
 cmd_exists(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	struct gate_head head;
+	int rc = gate_keys_bring(g, c, arg + 1, arg_cnt - 1);
 
+	if (rc != 1) {
+		return -1 - rc;
+	}
 	for (; c->step + 1 < arg_cnt; c->step++) {
 		int n;
 

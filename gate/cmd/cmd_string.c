@@ -42,32 +42,14 @@ cmd_mget(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	char buf[VIEW_TEXT_MAX];
 	struct cache_value v;
 	struct slice text;
+	int rc = gate_keys_bring(g, c, arg + 1, arg_cnt - 1);
 
-	/* First all of them are brought here, together; on the way some may be evicted again. */
-	for (; c->acc == 0 && c->total + 1 < arg_cnt; c->total++) {
-		int n;
-
-		if (gate_turn_over(g)) {
-			return gate_turn_end(g, c);
-		}
-		n = gate_look(g, c, arg[c->total + 1], &v);
-
-		if (n == CACHE_HIT) {
-			gate_look_end(g, &v);
-		} else if (n < 0 && n != GATE_ERR_KEY) {
-			return gate_look_refuse(g, c, n);
-		}
-		if (c->room) {
-			return GATE_WAIT;
-		}
+	if (rc != 1) {
+		return -1 - rc;
 	}
-	c->acc = MAX(c->acc, 1);
-	if (c->wait_cnt > 0) {
-		return GATE_WAIT;
-	}
-	if (c->acc == 1) {
+	if (c->acc == 0) {
 		gate_array(g, c, arg_cnt - 1);
-		c->acc = 2;
+		c->acc = 1;
 	}
 	for (uint32_t i = c->step + 1; i < arg_cnt; i++) {
 		int n;
@@ -593,10 +575,11 @@ put_together(struct gate *g, struct gate_conn *c, struct slice key, size_t offse
 {
 	struct wset_op op = { .kind = WSET_PUT, .key = key, .keep = true };
 	char buf[VIEW_TEXT_MAX];
-	struct cache_value v;
+	struct gate_walk now, *w;
 	struct slice text = { 0 };
+	uint64_t version;
 	size_t len;
-	int n = gate_look_text(g, c, key, &v, buf, &text);
+	int n = gate_walk_text(g, c, key, 0, &now, &w, buf, &text);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
@@ -607,27 +590,25 @@ put_together(struct gate *g, struct gate_conn *c, struct slice key, size_t offse
 	offset = append ? text.len : offset;
 	len = MAX(text.len, offset + word.len);
 	if (word.len == 0 && !append) {
-		gate_look_end(g, &v);
 		gate_int(g, c, (int64_t)text.len);
-		return GATE_DONE;
+		return gate_walk_end(g, c, w);
 	}
 	if (len > VALUE_BYTES_MAX) {
-		gate_look_end(g, &v);
+		gate_walk_close(g, c, w);
 		return gate_error_of(g, c, MB_ERR_TOO_LARGE);
 	}
-	if (!gate_conn_keep(g, c, len + 1)) {
-		gate_look_end(g, &v);
-		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
+	n = gate_walk_keep(g, c, w, text, len);
+	if (n != 1) {
+		return n == 0 ? gate_walk_wait(g, c) : gate_error_of(g, c, n);
 	}
-	memset(c->keep, 0, len);
-	memcpy(c->keep, text.len != 0 ? text.p : (const uint8_t *)"", text.len);
 	memcpy(c->keep + offset, word.len != 0 ? word.p : (const uint8_t *)"", word.len);
-	gate_look_end(g, &v);
+	version = w->v.version;
+	gate_walk_close(g, c, w);
 	op.value = slice_of(c->keep, len);
 	c->mark = gate_out_mark(c);
 	c->mark.set = false;
 	gate_int(g, c, (int64_t)len);
-	return gate_write_held(g, c, &op, v.version);
+	return gate_write_held(g, c, &op, version);
 }
 
 int

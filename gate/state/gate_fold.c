@@ -22,22 +22,29 @@ enum write_step { STEP_DELETE = 0, STEP_ENTRIES = 1 };
 
 /* ------------------------------------------------------------------------ the list */
 
+/* Requires: there is memory for it, and for the bytes behind it. */
+static void
+entry_head(struct gate_conn *c, double score, size_t bytes)
+{
+	uint32_t len = (uint32_t)bytes;
+	uint8_t *p = c->keep + c->keep_len;
+
+	memcpy(p, &score, sizeof(score));
+	memcpy(p + sizeof(score), &len, sizeof(len));
+	c->keep_len += (uint32_t)ENTRY_HEAD;
+}
+
 bool
 gate_fold_put(struct gate *g, struct gate_conn *c, double score, struct slice bytes)
 {
-	uint32_t len = (uint32_t)bytes.len;
-	uint8_t *p;
-
 	if (!gate_conn_keep(g, c, (size_t)c->keep_len + ENTRY_HEAD + bytes.len)) {
 		return false;
 	}
-	p = c->keep + c->keep_len;
-	memcpy(p, &score, sizeof(score));
-	memcpy(p + sizeof(score), &len, sizeof(len));
-	if (len != 0) {
-		memcpy(p + ENTRY_HEAD, bytes.p, len);
+	entry_head(c, score, bytes.len);
+	if (bytes.len != 0) {
+		memcpy(c->keep + c->keep_len, bytes.p, bytes.len);
+		c->keep_len += (uint32_t)bytes.len;
 	}
-	c->keep_len += (uint32_t)(ENTRY_HEAD + len);
 	return true;
 }
 
@@ -106,12 +113,37 @@ item_put(struct gate *g, struct gate_conn *c, struct gate_walk *w)
 	return ok && gate_fold_put(g, c, score, s) ? 1 : MB_ERR_NO_MEMORY;
 }
 
+/* A string, in turns: one entry, whose head is there from the first one on. */
+static int
+text_put(struct gate *g, struct gate_conn *c, struct gate_walk *w)
+{
+	char buf[VIEW_TEXT_MAX];
+	struct slice s;
+	size_t at, cnt;
+	int err = view_text(w->v.type, w->v.state, buf, &s);
+
+	if (err != 0) {
+		return err;
+	}
+	if (gate_walk_first(w)) {
+		if (!gate_conn_keep(g, c, ENTRY_HEAD + s.len)) {
+			return MB_ERR_NO_MEMORY;
+		}
+		entry_head(c, 0, s.len);
+	}
+	at = c->keep_len - ENTRY_HEAD;
+	cnt = gate_walk_bytes(g, s.len - at);
+	if (cnt != 0) {
+		memcpy(c->keep + c->keep_len, s.p + at, cnt);
+		c->keep_len += (uint32_t)cnt;
+	}
+	return at + cnt == s.len ? (int)WSET_PUT : MB_ERR_TRYAGAIN;
+}
+
 int
 gate_fold_value(struct gate *g, struct gate_conn *c, struct gate_walk *w)
 {
 	const struct cache_value *v = &w->v;
-	char buf[VIEW_TEXT_MAX];
-	struct slice s;
 	int rc;
 
 	switch (v->type) {
@@ -131,8 +163,7 @@ gate_fold_value(struct gate *g, struct gate_conn *c, struct gate_walk *w)
 	case LATTICE_HLL:
 		return gate_fold_put(g, c, 0, v->state) ? (int)WSET_MERGE : MB_ERR_NO_MEMORY;
 	default:
-		rc = view_text(v->type, v->state, buf, &s);
-		return rc != 0 ? rc : gate_fold_put(g, c, 0, s) ? (int)WSET_PUT : MB_ERR_NO_MEMORY;
+		return text_put(g, c, w);
 	}
 }
 
@@ -171,6 +202,26 @@ entry_again(struct gate *g, struct gate_conn *c, uint32_t at, double score, size
 	       gate_fold_put(g, c, score, slice_of(c->keep + at + ENTRY_HEAD, len));
 }
 
+/* The new list comes to where the old one was; w->list_at: so much of it has. Returns: as
+ * fold_value. */
+static int
+list_moved(struct gate *g, struct gate_conn *c, struct gate_walk *w)
+{
+	const uint32_t len = c->keep_len - w->list_end;
+
+	while (w->list_end != 0 && w->list_at < len) {
+		size_t cnt = gate_walk_bytes(g, len - w->list_at);
+
+		memmove(c->keep + w->list_at, c->keep + w->list_end + w->list_at, cnt);
+		w->list_at += (uint32_t)cnt;
+		if (w->held && w->list_at < len) {
+			return 0;
+		}
+	}
+	c->keep_len = len;
+	return 1;
+}
+
 /* One walk over the list and the collection: the new list is made behind the old one, w->cnt is how
  * long it is. Returns: 1; 0: the turn is over; MB_ERR_NO_MEMORY. */
 static int
@@ -184,7 +235,7 @@ fold_value(struct gate *g, struct gate_conn *c, const struct gate_fold *f, doubl
 		w->list_at = 0;
 		w->has_member = source_next(&w->v, &w->at, weight, &w->score, &w->member);
 	}
-	while (ok) {
+	while (ok && !w->ready) {
 		uint32_t next = w->list_at;
 		struct slice a = { 0 };
 		double score = 0;
@@ -196,6 +247,8 @@ fold_value(struct gate *g, struct gate_conn *c, const struct gate_fold *f, doubl
 		}
 		has_a = entry_at(c, w->list_end, &next, &score, &a);
 		if (!has_a && !(w->has_member && f->kind == FOLD_UNION)) {
+			w->ready = true;
+			w->list_at = 0;
 			break;
 		}
 		cmp = !has_a ? 1 : !w->has_member ? -1 : slice_cmp(a, w->member);
@@ -215,11 +268,7 @@ fold_value(struct gate *g, struct gate_conn *c, const struct gate_fold *f, doubl
 			w->list_at = next;
 		}
 	}
-	if (w->list_end != 0 && c->keep_len != w->list_end) {
-		memmove(c->keep, c->keep + w->list_end, c->keep_len - w->list_end);
-	}
-	c->keep_len -= w->list_end;
-	return ok ? 1 : MB_ERR_NO_MEMORY;
+	return !ok ? MB_ERR_NO_MEMORY : list_moved(g, c, w);
 }
 
 int

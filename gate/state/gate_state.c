@@ -187,6 +187,30 @@ gate_look_as(struct gate *g, struct gate_conn *c, struct slice key, unsigned int
 }
 
 int
+gate_keys_bring(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_t cnt)
+{
+	struct cache_value v;
+
+	for (; c->total < cnt; c->total++) {
+		int n;
+
+		if (gate_turn_over(g)) {
+			return -1 - gate_turn_end(g, c);
+		}
+		n = gate_look(g, c, key[c->total], &v);
+		if (n == CACHE_HIT) {
+			gate_look_end(g, &v);
+		} else if (n < 0 && n != GATE_ERR_KEY) {
+			return -1 - gate_look_refuse(g, c, n);
+		}
+		if (c->room) {
+			return -1 - GATE_WAIT;
+		}
+	}
+	return c->wait_cnt > 0 ? -1 - GATE_WAIT : 1;
+}
+
+int
 gate_look_part(struct gate *g, struct gate_conn *c, struct slice key, unsigned int type,
 	       struct cache_value *ret)
 {

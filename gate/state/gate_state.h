@@ -46,6 +46,10 @@ int gate_look_text(struct gate *g, struct gate_conn *c, struct slice key, struct
  * some are done and for whatever reason no other one will be. */
 int gate_look_part(struct gate *g, struct gate_conn *c, struct slice key, unsigned int type,
 		   struct cache_value *ret);
+/* gate_keys_bring has all of so many keys brought here, together; on the way some may be evicted
+ * again. c->total is its own. Returns: 1: they were; else what the handler returns, negative
+ * - 1. */
+int gate_keys_bring(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_t cnt);
 void gate_look_end(struct gate *g, struct cache_value *v);
 /* gate_deadline_us is when a value ends, in microseconds since 1970; 0: never. */
 uint64_t gate_deadline_us(const struct cache_value *v);

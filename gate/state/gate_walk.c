@@ -2,10 +2,13 @@
 /* gate_walk - see gate_walk.h */
 #include "gate_walk.h"
 
+#include <string.h>
+
 #include <microburst/error.h>
 
 #include "gate_memory.h"
 #include "lattice.h"
+#include "view.h"
 
 static int
 look(struct gate *g, struct gate_conn *c, struct slice key, unsigned int type,
@@ -24,7 +27,10 @@ is_long(const struct cache_value *v, uint32_t most)
 	if (most == 0) {
 		return true;
 	}
-	if (lattice_table_ops(v->type) == NULL || table_open(v->state, &t) != 0 || t.cnt == 0) {
+	if (lattice_table_ops(v->type) == NULL) {
+		return v->state.len > GATE_WALK_BYTES;
+	}
+	if (table_open(v->state, &t) != 0 || t.cnt == 0) {
 		return false;
 	}
 	most = MIN(most, t.cnt);
@@ -148,6 +154,64 @@ gate_walk_part(struct gate *g, struct gate_conn *c, struct slice key, unsigned i
 	}
 	n = gate_walk_open(g, c, key, type, UINT32_MAX, now, ret);
 	return c->part > 0 && n < 0 && n != MB_ERR_FULL ? (int)CACHE_ABSENT : n;
+}
+
+int
+gate_walk_text(struct gate *g, struct gate_conn *c, struct slice key, size_t bytes,
+	       struct gate_walk *now, struct gate_walk **ret, char buf[], struct slice *ret_text)
+{
+	uint32_t most = bytes > GATE_WALK_BYTES ? 0 : UINT32_MAX;
+	int n = gate_walk_open(g, c, key, GATE_WALK_ANY, most, now, ret), err;
+
+	if (n != CACHE_HIT) {
+		return n;
+	}
+	err = view_text((*ret)->v.type, (*ret)->v.state, buf, ret_text);
+	if (err != 0) {
+		gate_walk_close(g, c, *ret);
+		return err == MB_ERR_NOT_FOUND ? (int)CACHE_ABSENT : err;
+	}
+	return n;
+}
+
+size_t
+gate_walk_bytes(struct gate *g, size_t left)
+{
+	left = MIN(left, (size_t)GATE_WALK_BYTES);
+	g->turn_left -= (int32_t)(left / GATE_WALK_BYTES_ITEM);
+	return left;
+}
+
+int
+gate_walk_keep(struct gate *g, struct gate_conn *c, struct gate_walk *w, struct slice text,
+	       size_t len)
+{
+	size_t at, cnt, of_text;
+
+	if (w->held && gate_walk_first(w)) {
+		c->step = 0; /* it is another value than that of the turns before */
+	}
+	at = c->step;
+	c->keep_len = c->step;
+	if (!gate_conn_keep(g, c, len)) {
+		gate_walk_close(g, c, w);
+		return MB_ERR_NO_MEMORY;
+	}
+	cnt = gate_walk_bytes(g, len - at);
+	of_text = w->held && at < text.len ? MIN(cnt, text.len - at) : 0;
+	if (of_text != 0) {
+		memcpy(c->keep + at, text.p + at, of_text);
+	}
+	memset(c->keep + at + of_text, 0, cnt - of_text);
+	c->step += (uint32_t)cnt;
+	if (c->step < len) {
+		return 0;
+	}
+	if (!w->held && text.len != 0) { /* as it is now: it may have changed from turn to turn */
+		memcpy(c->keep, text.p, text.len);
+	}
+	c->step = c->keep_len = 0;
+	return 1;
 }
 
 bool

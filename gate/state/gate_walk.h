@@ -7,7 +7,8 @@
  * that reads slower than the walk goes is waited for, so that no more than GATE_OUT_MAX of a reply
  * is in memory; if many are as slow, only while hazard slots are not scarce.
  *
- * A short collection is gone through at once, and costs nothing of this.
+ * A short collection is gone through at once, and costs nothing of this. Strings are the same: what
+ * looks at, or copies, each byte does GATE_WALK_BYTES of them in a turn.
  *
  *	n = gate_walk_open(g, c, key, type, UINT32_MAX, &now, &w);
  *	if (n != CACHE_HIT && n != CACHE_ABSENT)
@@ -30,7 +31,8 @@
 
 #define GATE_WALK_SHORT       512          /* items, */
 #define GATE_WALK_SHORT_BYTES (128u << 10) /* and bytes, that are gone through at once */
-#define GATE_WALK_BYTES       (128u << 10) /* of a reply, in one turn */
+#define GATE_WALK_BYTES       (128u << 10) /* of a reply, or a string, in one turn */
+#define GATE_WALK_BYTES_ITEM  64           /* of a string, that are as an item of a turn */
 #define GATE_WALK_SPARE       (512u << 10) /* of the gate's memory: less is waited for, not taken */
 #define GATE_WALK_HOLD_CNT    56           /* hazard slots for values being sent and walks */
 #define GATE_WALK_SLOW_CNT    24           /* while fewer are in use, walks wait for readers */
@@ -72,6 +74,21 @@ int gate_walk_list(struct gate *g, struct gate_conn *c, struct gate_walk *now,
 /* gate_walk_part: gate_look_part so. */
 int gate_walk_part(struct gate *g, struct gate_conn *c, struct slice key, unsigned int type,
 		   struct gate_walk *now, struct gate_walk **ret);
+
+/* gate_walk_text: gate_look_text so, of a string of which so many bytes, or all of its own, are to
+ * be gone through: *ret_text, in which the turns have their pieces. */
+int gate_walk_text(struct gate *g, struct gate_conn *c, struct slice key, size_t bytes,
+		   struct gate_walk *now, struct gate_walk **ret, char buf[],
+		   struct slice *ret_text);
+
+/* gate_walk_bytes: how many of those that are left are this turn's; if all, it is the last one. */
+size_t gate_walk_bytes(struct gate *g, size_t left);
+
+/* gate_walk_keep brings what gate_walk_text found to c->keep, in turns, and zeros behind it up to
+ * len; c->step is its own. Returns: 1: it is there, and called again it begins anew; 0:
+ * gate_walk_wait; MB_ERR_NO_MEMORY: w is closed. */
+int gate_walk_keep(struct gate *g, struct gate_conn *c, struct gate_walk *w, struct slice text,
+		   size_t len);
 
 /* gate_walk_first: once, at the first turn. */
 static inline bool
