@@ -294,7 +294,9 @@ gate_command_try(struct gate *g, struct gate_conn *c, const struct gate_command 
 	if (unlikely(c->unfit) && rc != GATE_WAIT) { /* something is under way for it */
 		gate_out_lost(c);
 	}
-	if (rc == GATE_WAIT && !exec && (c->out.bytes != begin.bytes || c->hole != NULL)) {
+	/* What is behind a hole is of this reply, whichever part comes next. */
+	if (rc == GATE_WAIT && !exec &&
+	    (c->hole != NULL ? c->part == 0 : c->out.bytes != begin.bytes)) {
 		reply_begun(c, &begin);
 	}
 	return rc;

@@ -558,6 +558,21 @@ class Replies(Case):
             self.assertLessEqual(len(refused), cnt)
         self.assertEqual(self.good('ping'), '+PONG')
 
+    def test_a_pop_in_parts_that_takes_turns(self):
+        """Behind another reply, and none of it goes out before its head."""
+        def fill():
+            self.good('del', 'z')
+            for i in range(0, 20000, 500):
+                self.good('zadd', 'z', *sum(([n, f'm{n}'] for n in range(i, i + 500)), []))
+        right = [word for n in range(3000) for word in (b'm%d' % n, b'%d' % n)]
+        fill()
+        self.good.send(array(b'echo', b'e' * 50000) + array(b'zpopmin', b'z', b'3000'))
+        self.assertEqual(self.good.answer(), b'e' * 50000)
+        self.assertEqual(self.good.answer(), right)
+        fill()
+        self.assertEqual(self.exec(('echo', 'e'), ('zpopmin', 'z', 3000), ('zcard', 'z')),
+                         [b'e', right, 17000])
+
     def test_short_replies_have_room_behind_long_ones(self):
         """Also behind so many that they need more than the reserve (512 KiB)."""
         self.good('rpush', 'list', *[b's' * 15000] * 10)
