@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../base/test_cmocka.h"
@@ -266,7 +267,8 @@ who_takes_pages_is_waited_for(void **state)
 		hugepages_fini(tree, &h);
 		_exit(0);
 	}
-	usleep(50000);
+	nanosleep(&(struct timespec){ .tv_nsec = 50000000 },
+		  NULL); /* were it not, it would be done */
 	assert_int_equal(pages(), 8);
 	huge_lock_release(lock);
 	assert_int_equal(waitpid(end, &end, 0) > 0, 1);

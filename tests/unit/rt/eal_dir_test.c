@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <microburst/error.h>
@@ -197,7 +198,8 @@ who_only_looks_is_waited_for(void **state)
 		close(fd); /* the lock is the parent's alone */
 		_exit(eal_dir_take(&dir, path, "n", NULL) == MB_OK ? 0 : 1);
 	}
-	usleep(20000);
+	nanosleep(&(struct timespec){ .tv_nsec = 20000000 },
+		  NULL); /* it has tried in vain by then */
 	close(fd);
 	assert_int_equal(waitpid(pid, &fd, 0), pid);
 	assert_int_equal(fd, 0);
