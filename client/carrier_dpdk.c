@@ -29,6 +29,7 @@
 #include "check.h"
 #include "compiler.h"
 #include "frame.h"
+#include "huge_lock.h"
 #include "microburst/error.h"
 #include "nic.h"
 #include "sock.h"
@@ -80,7 +81,7 @@ eal_start(const char *device)
 			pci ? name : (char[]){ "--no-pci" },
 			NULL };
 	cpu_set_t cpus;
-	int rc;
+	int rc, lock;
 
 	if (rte_lcore_count() > 0) {
 		return 0; /* the program has done it */
@@ -89,7 +90,10 @@ eal_start(const char *device)
 	snprintf(lcore, sizeof(lcore), "0@%d", sched_getcpu());
 	snprintf(name, sizeof(name), "%s", device);
 	rc = pthread_getaffinity_np(pthread_self(), sizeof(cpus), &cpus);
-	if (rc != 0 || rte_eal_init((int)ARRAY_CNT(arg) - 1, arg) < 0) {
+	lock = pci ? huge_lock_take(HUGE_LOCK_MS) : HUGE_LOCK_NONE;
+	rc = rc == 0 ? rte_eal_init((int)ARRAY_CNT(arg) - 1, arg) : -1;
+	huge_lock_release(lock);
+	if (rc < 0) {
 		return MB_ERR_IO;
 	}
 	pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);

@@ -8,23 +8,31 @@
  * The lock is on the directory itself, not on a file in it: nothing to leave behind. A directory
  * can be removed between being opened and being locked (another node ends); then the lock is on
  * something without a name, and the taking begins again.
+ *
+ * A node that was killed and is never started again leaves its directory for good. So who has taken
+ * his looks at those beside it that are named alike (all but the node's name, at the end), are this
+ * user's, and locked by nobody: what EAL left there goes, and the directory. For that moment he has
+ * their lock; whose directory it is tries again for longer than that.
  */
 #include "eal_dir.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <microburst/error.h>
 
 #include "check.h"
 
-#define TAKE_TRY_CNT 16 /* nodes that end just now, one after the other */
+#define TAKE_TRY_CNT 200 /* nodes that end just now, or look what was left here */
+#define TAKE_TRY_NS  1000000
 
 static int
 err_of(int e)
@@ -42,14 +50,20 @@ err_of(int e)
 	}
 }
 
-static int
-names_check(const char *path, const char *name, struct topo_why *why)
+static bool
+name_is(const char *name)
 {
 	static const char allowed[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 	size_t len = strlen(name);
 
-	if (len == 0 || len >= EAL_NAME_BYTES_MAX || strspn(name, allowed) != len) {
+	return len > 0 && len < EAL_NAME_BYTES_MAX && strspn(name, allowed) == len;
+}
+
+static int
+names_check(const char *path, const char *name, struct topo_why *why)
+{
+	if (!name_is(name)) {
 		return topo_why_set(why, MB_ERR_CONFIG,
 				    "\"%s\" is no name for a node: 1 to %d of A-Z a-z 0-9 - _",
 				    name, EAL_NAME_BYTES_MAX - 1);
@@ -65,19 +79,14 @@ names_check(const char *path, const char *name, struct topo_why *why)
 
 /* Opens the directory and locks it. Where its name lies others may make it first (/tmp); then it is
  * not ours, or they can write there, and what EAL puts into it would be theirs to replace.
- * Returns the fd, -EAGAIN if it was removed meanwhile, -EPERM if it is not ours alone, -errno. */
+ * Returns the fd, -EAGAIN if somebody has it, or it was removed meanwhile, -EPERM if it is not ours
+ * alone, -errno. */
 static int
-open_locked(const char *path, bool *made)
+open_locked(const char *path)
 {
 	struct stat there, mine;
-	int fd;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	if (mkdir(path, 0700) == 0) {
-		*made = true;
-	} else if (errno != EEXIST) {
-		return -errno;
-	}
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0) {
 		return errno == ENOENT ? -EAGAIN : -errno;
 	}
@@ -86,7 +95,7 @@ open_locked(const char *path, bool *made)
 		return -EPERM;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		int e = errno;
+		int e = errno; /* EWOULDBLOCK is EAGAIN here */
 
 		close(fd);
 		return -e;
@@ -127,6 +136,54 @@ clear(int dir_fd, const char *name)
 	return was;
 }
 
+/* Makes it if it is not there. Returns: as open_locked. */
+static int
+make_locked(const char *path, bool *made)
+{
+	if (mkdir(path, 0700) == 0) {
+		*made = true;
+	} else if (errno != EEXIST) {
+		return -errno;
+	}
+	return open_locked(path);
+}
+
+/* Removes what nodes of this user left that died, where theirs is named as path is. */
+static void
+clear_others(const char *path, const char *name)
+{
+	const char *base = strrchr(path, '/') + 1;
+	size_t len = strlen(base), name_len = strlen(name);
+	char at[EAL_PATH_BYTES_MAX + NAME_MAX + 1];
+	int n = (int)(base - path), fd;
+	DIR *d;
+
+	if (len <= name_len || strcmp(base + len - name_len, name) != 0) {
+		return;
+	}
+	snprintf(at, sizeof(at), "%.*s", n, path);
+	d = opendir(at);
+	for (struct dirent *e = NULL; d != NULL && (e = readdir(d)) != NULL;) {
+		const char *other = e->d_name + len - name_len;
+
+		if (strlen(e->d_name) != len || strncmp(e->d_name, base, len - name_len) != 0 ||
+		    strcmp(other, name) == 0 || !name_is(other)) {
+			continue;
+		}
+		snprintf(at, sizeof(at), "%.*s%s", n, path, e->d_name);
+		fd = open_locked(at);
+		if (fd >= 0 && clear(fd, other)) {
+			rmdir(at);
+		}
+		if (fd >= 0) {
+			close(fd);
+		}
+	}
+	if (d != NULL) {
+		closedir(d);
+	}
+}
+
 int
 eal_dir_take(struct eal_dir *ret_dir, const char *path, const char *name, struct topo_why *why)
 {
@@ -137,10 +194,12 @@ eal_dir_take(struct eal_dir *ret_dir, const char *path, const char *name, struct
 		return err;
 	}
 	for (int i = 0; i < TAKE_TRY_CNT && dir.lock_fd == -EAGAIN; i++) {
-		dir.made = false;
-		dir.lock_fd = open_locked(path, &dir.made);
+		if (i > 0) {
+			nanosleep(&(struct timespec){ .tv_nsec = TAKE_TRY_NS }, NULL);
+		}
+		dir.lock_fd = make_locked(path, &dir.made);
 	}
-	if (dir.lock_fd == -EWOULDBLOCK) {
+	if (dir.lock_fd == -EAGAIN) {
 		return topo_why_set(why, MB_ERR_EXISTS,
 				    "a running node has the runtime directory %s; stop it, or give "
 				    "this one another",
@@ -158,6 +217,7 @@ eal_dir_take(struct eal_dir *ret_dir, const char *path, const char *name, struct
 	snprintf(dir.path, sizeof(dir.path), "%s", path);
 	snprintf(dir.name, sizeof(dir.name), "%s", name);
 	dir.made |= clear(dir.lock_fd, name); /* the dead one's is ours now */
+	clear_others(path, name);
 	*ret_dir = dir;
 	return MB_OK;
 }

@@ -2,7 +2,8 @@
 /* eal_dir - a node's runtime directory: taken by one node at a time, left as it was found
  *
  * Inside of eal.c. Whoever holds the directory's lock is the node that runs there; a dead one's
- * lock went with it, so what it left lying is cleared by the next. No DPDK here.
+ * lock went with it, so what it left lying is cleared by the next: by the one that runs there, or
+ * by one whose directory lies beside it and is named alike (PREFIX-NAME). No DPDK here.
  */
 #ifndef MB_RT_EAL_DIR_H
 #define MB_RT_EAL_DIR_H
@@ -19,7 +20,7 @@ struct eal_dir {
 };
 
 /* eal_dir_take makes the directory if it is not there, locks it, and removes what EAL left in it at
- * an earlier crash.
+ * an earlier crash, there and beside it.
  *
  * Returns:   0; MB_ERR_EXISTS when a running process has it; MB_ERR_CONFIG for a name or path that
  *            cannot be one; MB_ERR_DENIED, also when the directory is another user's or others

@@ -16,6 +16,7 @@
 #include <microburst/error.h>
 
 #include "compiler.h"
+#include "huge_lock.h"
 #include "sysfile.h"
 
 #define DIR       "/sys/kernel/mm/hugepages/hugepages-2048kB/"
@@ -87,15 +88,21 @@ asked_for(const char *root, uint64_t *ret)
 	return true;
 }
 
-/* Asks the kernel for so many pages in all, and looks how many it made of it. */
+/* Asks the kernel for so many pages in all, and looks how many it made of it. A node that has found
+ * its pages, and not taken them yet, has the lock. */
 static int
 ask_for(const char *root, uint64_t cnt, uint64_t *ret_got)
 {
+	int lock = huge_lock_take(HUGE_LOCK_MS), err = MB_OK;
 	char text[32];
 
 	snprintf(text, sizeof(text), "%" PRIu64, cnt);
 	if (sysfile_put(root, NR_PATH, text) != MB_OK) {
-		return io_error();
+		err = io_error();
+	}
+	huge_lock_release(lock);
+	if (err != MB_OK) {
+		return err;
 	}
 	return asked_for(root, ret_got) ? MB_OK : MB_ERR_IO;
 }

@@ -2,7 +2,8 @@
 /* huge_lock - whoever takes huge pages of the machine does it while no other of ours does
  *
  * EAL cannot be started again when the pages that were found for it have gone meanwhile (eal.c). So
- * from that look until EAL has them no other node of this machine may take any. The lock is one on
+ * from that look until EAL has them nobody else of ours may take any (another node, a client with a
+ * PCI device) or give some back to the kernel (`microburst doctor fini`). The lock is one on
  * the kernel's own file, which all see who share the pages: nothing is left behind, and who
  * dies has given it back. Anybody may hold it for ever; so nobody waits for it for ever, and all go
  * on without: then it is as if there were no lock.

@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../base/test_cmocka.h"
 #include "compiler.h"
+#include "huge_lock.h"
 
 #include "sysfile_tree.h"
 
@@ -244,6 +246,35 @@ killed_in_the_middle(void **state)
 	assert_int_equal(end, 0); /* the last was not killed: all places were met */
 }
 
+/* A node that has just found that there are pages for it is not left without. */
+static void
+who_takes_pages_is_waited_for(void **state)
+{
+	struct hugepages h;
+	int lock, end;
+
+	(void)state;
+	set_pages("0\n");
+	init(8, 8);
+	lock = huge_lock_take(HUGE_LOCK_MS);
+	if (lock < 0) {
+		skip();
+	}
+	end = fork();
+	assert_true(end >= 0);
+	if (end == 0) {
+		huge_lock_release(lock); /* the parent has it still */
+		hugepages_fini(tree, &h);
+		_exit(0);
+	}
+	nanosleep(&(struct timespec){ .tv_nsec = 50000000 },
+		  NULL); /* were it not, it would be done */
+	assert_int_equal(pages(), 8);
+	huge_lock_release(lock);
+	assert_int_equal(waitpid(end, &end, 0) > 0, 1);
+	assert_int_equal(pages(), 0);
+}
+
 static void
 note_without_sense(void **state)
 {
@@ -289,10 +320,19 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		STORY(not_all_the_memory), STORY(no_such_pages),        STORY(fini_without_init),
-		STORY(there_and_back),     STORY(on_top_of_others),     STORY(others_add_more),
-		STORY(others_take_some),   STORY(note_without_sense),   STORY(quarter_of_memory),
-		STORY(too_many),           STORY(killed_in_the_middle), STORY(still_in_use),
+		STORY(not_all_the_memory),
+		STORY(no_such_pages),
+		STORY(fini_without_init),
+		STORY(there_and_back),
+		STORY(on_top_of_others),
+		STORY(others_add_more),
+		STORY(others_take_some),
+		STORY(note_without_sense),
+		STORY(quarter_of_memory),
+		STORY(too_many),
+		STORY(killed_in_the_middle),
+		STORY(still_in_use),
+		STORY(who_takes_pages_is_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

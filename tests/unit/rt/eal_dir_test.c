@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   one node a directory; what a dead one left is cleared; nothing else is touched.
+/* Goal:   one node a directory; what a dead one left is cleared, by the next in the same directory
+ *         and by the next beside it; nothing else is touched.
  * Method: real directories below a fresh one in /tmp, holders in child processes, one of them
  *         killed. */
 #include "eal_dir.h"
@@ -10,8 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <microburst/error.h>
@@ -83,8 +87,9 @@ without_a_parent_it_is_not_found(void **state)
 
 /* Takes the directory in a child, which then waits to be killed. */
 static pid_t
-hold_elsewhere(void)
+hold_elsewhere(const char *name)
 {
+	char file[64];
 	int ready[2];
 	char ok;
 	pid_t pid;
@@ -92,10 +97,13 @@ hold_elsewhere(void)
 	assert_int_equal(pipe(ready), 0);
 	pid = fork();
 	if (pid == 0) {
-		if (eal_dir_take(&dir, path, "n", NULL) == MB_OK) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails does not end it */
+		if (eal_dir_take(&dir, path, name, NULL) == MB_OK) {
 			make_dir("/dpdk");
-			make_dir("/dpdk/n");
-			make_file("/dpdk/n/dpdk_telemetry.v2");
+			snprintf(file, sizeof(file), "/dpdk/%s", name);
+			make_dir(file);
+			snprintf(file, sizeof(file), "/dpdk/%s/dpdk_telemetry.v2", name);
+			make_file(file);
 			ok = write(ready[1], "y", 1) == 1;
 		}
 		pause();
@@ -110,7 +118,7 @@ hold_elsewhere(void)
 static void
 a_directory_in_use_is_refused_and_a_dead_nodes_taken_over(void **state)
 {
-	pid_t pid = hold_elsewhere();
+	pid_t pid = hold_elsewhere("n");
 
 	assert_int_equal(eal_dir_take(&dir, path, "n", &why), MB_ERR_EXISTS);
 	assert_non_null(strstr(why.text, path));
@@ -122,6 +130,80 @@ a_directory_in_use_is_refused_and_a_dead_nodes_taken_over(void **state)
 	assert_false(there("/dpdk")); /* cleared */
 	eal_dir_release(&dir);
 	assert_false(there("")); /* what the dead one made goes too */
+}
+
+static void
+go_to(const char *name)
+{
+	snprintf(path, sizeof(path), "%s/run-%s", base, name);
+}
+
+static void
+what_dead_nodes_left_beside_it_goes(void **state)
+{
+	pid_t dead, lives;
+
+	(void)state;
+	go_to("lives");
+	lives = hold_elsewhere("lives");
+	go_to("dead0");
+	dead = hold_elsewhere("dead0");
+	kill(dead, SIGKILL);
+	assert_int_equal(waitpid(dead, NULL, 0), dead);
+	go_to("other");
+	make_dir("");
+	make_file("/mine");
+	go_to("longer");
+	make_dir("");
+	make_dir("/dpdk");
+	make_dir("/dpdk/longer");
+
+	go_to("begin");
+	assert_int_equal(eal_dir_take(&dir, path, "begin", &why), MB_OK);
+	assert_true(there(""));
+	go_to("dead0");
+	assert_false(there(""));
+	go_to("lives");
+	assert_true(there("/dpdk/lives/dpdk_telemetry.v2"));
+	go_to("other");
+	assert_true(there("/mine"));
+	assert_int_equal(unlink(below("/mine")), 0);
+	assert_int_equal(rmdir(path), 0);
+	go_to("longer");
+	assert_int_equal(rmdir(below("/dpdk/longer")), 0);
+	assert_int_equal(rmdir(below("/dpdk")), 0);
+	assert_int_equal(rmdir(path), 0);
+	kill(lives, SIGKILL);
+	assert_int_equal(waitpid(lives, NULL, 0), lives);
+	eal_dir_release(&dir);
+
+	go_to("again");
+	assert_int_equal(eal_dir_take(&dir, path, "again", &why), MB_OK);
+	eal_dir_release(&dir);
+}
+
+/* Somebody looks at it for a moment, as who starts beside it does. */
+static void
+who_only_looks_is_waited_for(void **state)
+{
+	int fd;
+	pid_t pid;
+
+	(void)state;
+	make_dir("");
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(fd); /* the lock is the parent's alone */
+		_exit(eal_dir_take(&dir, path, "n", NULL) == MB_OK ? 0 : 1);
+	}
+	nanosleep(&(struct timespec){ .tv_nsec = 20000000 },
+		  NULL); /* it has tried in vain by then */
+	close(fd);
+	assert_int_equal(waitpid(pid, &fd, 0), pid);
+	assert_int_equal(fd, 0);
+	assert_int_equal(rmdir(path), 0);
 }
 
 static void
@@ -218,6 +300,8 @@ main(void)
 		IN_A_DIR(names_and_paths_that_cannot_be_are_refused),
 		IN_A_DIR(without_a_parent_it_is_not_found),
 		IN_A_DIR(a_directory_in_use_is_refused_and_a_dead_nodes_taken_over),
+		IN_A_DIR(what_dead_nodes_left_beside_it_goes),
+		IN_A_DIR(who_only_looks_is_waited_for),
 		IN_A_DIR(what_was_made_is_removed_and_what_was_there_stays),
 		IN_A_DIR(what_others_may_write_to_is_refused),
 		IN_A_DIR(a_link_to_elsewhere_is_not_followed),
