@@ -146,50 +146,47 @@ place_reply(struct gate *g, struct gate_conn *c, struct geo_place place)
 	coordinate_reply(g, c, place.lat);
 }
 
+static void
+position_reply(struct gate *g, struct gate_conn *c, const struct cache_value *v,
+	       struct slice member)
+{
+	double score;
+
+	if (v != NULL && oset_score(v->state, member, &score) == 0) {
+		place_reply(g, c, geo_place_of(score));
+	} else {
+		gate_null_array(g, c);
+	}
+}
+
 int
 cmd_geopos(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	struct cache_value v;
-	double score;
-	int n = gate_look_as(g, c, arg[1], LATTICE_OSET, &v);
+	static const struct gate_walk_words positions = { LATTICE_OSET, position_reply };
 
-	if (n != CACHE_HIT && n != CACHE_ABSENT) {
-		return gate_look_refuse(g, c, n);
+	return gate_walk_words(g, c, arg, arg_cnt, &positions);
+}
+
+static void
+hash_reply(struct gate *g, struct gate_conn *c, const struct cache_value *v, struct slice member)
+{
+	char text[GEO_TEXT_LEN];
+	double score;
+
+	if (v != NULL && oset_score(v->state, member, &score) == 0) {
+		geo_text(geo_place_of(score), text);
+		gate_bulk(g, c, slice_of(text, sizeof(text)));
+	} else {
+		gate_null(g, c);
 	}
-	gate_array(g, c, arg_cnt - 2);
-	for (uint32_t i = 2; i < arg_cnt; i++) {
-		if (n == CACHE_HIT && oset_score(v.state, arg[i], &score) == 0) {
-			place_reply(g, c, geo_place_of(score));
-		} else {
-			gate_null_array(g, c);
-		}
-	}
-	gate_look_end(g, &v);
-	return GATE_DONE;
 }
 
 int
 cmd_geohash(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	char text[GEO_TEXT_LEN];
-	struct cache_value v;
-	double score;
-	int n = gate_look_as(g, c, arg[1], LATTICE_OSET, &v);
+	static const struct gate_walk_words hashes = { LATTICE_OSET, hash_reply };
 
-	if (n != CACHE_HIT && n != CACHE_ABSENT) {
-		return gate_look_refuse(g, c, n);
-	}
-	gate_array(g, c, arg_cnt - 2);
-	for (uint32_t i = 2; i < arg_cnt; i++) {
-		if (n == CACHE_HIT && oset_score(v.state, arg[i], &score) == 0) {
-			geo_text(geo_place_of(score), text);
-			gate_bulk(g, c, slice_of(text, sizeof(text)));
-		} else {
-			gate_null(g, c);
-		}
-	}
-	gate_look_end(g, &v);
-	return GATE_DONE;
+	return gate_walk_words(g, c, arg, arg_cnt, &hashes);
 }
 
 int

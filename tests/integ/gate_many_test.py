@@ -27,7 +27,7 @@ NODE = {}
 def setUpModule():
     node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0')
     unittest.addModuleCleanup(node.end)
-    NODE['port'] = port_of(node)
+    NODE['node'], NODE['port'] = node, port_of(node)
 
 
 def b(x):
@@ -500,6 +500,29 @@ class Long(Case):
         del items[cnt - 1 - items[::-1].index(items[9])]
         self.assertEqual(c('ltrim', 'l', 2500, 2599), '+OK')
         self.assertEqual(c('lrange', 'l', 0, -1), items[2500:2600])
+
+    def test_places_of_many_members_are_told_in_turns(self):
+        """A turn is 2,048 members at most, and a poll that found work at least."""
+        names = [b'%d' % i for i in range(1000)]
+        some = [self.random.choice(names) for _ in range(5000)]
+        none = [b'x'] * 60000   # short answers: few polls are for sending them
+        self.c('geoadd', 'g', *[x for i, m in enumerate(names) for x in (i % 180, i % 80, m)])
+
+        def worked():
+            return sum(t['metrics'].get('gate_poll_worked', 0)
+                       for t in NODE['node'].json('status')['tiles'])
+
+        def polls(*words):
+            before = worked()
+            return self.c(*words), worked() - before
+
+        _, read = polls('nosuch', 'g', *none)   # until as many words are here
+        for command in ('geohash', 'geopos'):
+            each = dict(zip(names, self.c(command, 'g', *names)))
+            self.assertEqual(self.c(command, 'g', *some), [each[m] for m in some])
+            answer, took = polls(command, 'g', *none)
+            self.assertEqual(answer, [None] * len(none))
+            self.assertGreater(took - read, len(none) // 2048 // 2, (command, took, read))
 
     def test_long_ones_are_of_one_moment_and_not_all_in_memory(self):
         """Three long replies are asked for, and read when what they show is gone: the first moment
