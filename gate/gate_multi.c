@@ -16,6 +16,10 @@
  *       (gate_multi_owes), to which others give way too (Y4). So the array ends as it began,
  *       whatever the client reads, and what was written is told. Nobody who is slow to read is
  *       waited for: all others wait.
+ *   T4  What its commands read is brought to the cache before T1, all together and in turns, as
+ *       everybody waits from then on. That is a guess: what is not there when its command runs is
+ *       fetched then. Not of a transaction that watches: what comes could push out what it watches,
+ *       and then it would fail each time.
  *
  * Rejected: one write set for all of them (the commands answer what they read of each other).
  */
@@ -27,8 +31,10 @@
 #include "compiler.h"
 #include "commands.h"
 #include "gate_conn.h"
+#include "gate_loan.h"
 #include "gate_many.h"
 #include "gate_memory.h"
+#include "hash.h"
 #include "timebase.h"
 
 #define MULTI_BYTES_MAX (1u << 20) /* kept for one connection */
@@ -299,6 +305,71 @@ words_at(struct gate *g, const struct gate_multi *m)
 	return cnt;
 }
 
+/* Where the one behind it begins. */
+static uint32_t
+words_end(const struct gate *g, const struct gate_multi *m, uint32_t cnt)
+{
+	return (uint32_t)(g->args[cnt - 1].p + g->args[cnt - 1].len - m->text);
+}
+
+/* Asks for a key that is not here. Returns: false: there is no room for that yet. */
+static bool
+key_bring(struct gate *g, struct gate_conn *c, struct slice key)
+{
+	uint64_t hash = hash_bytes(key.p, key.len);
+	struct cache_value v;
+	int n;
+
+	if (key.len == 0 || key.len > KEY_BYTES_MAX) {
+		return true; /* its command will say so */
+	}
+	n = cache_view_get_hashed(&g->view, hash, key, &v);
+	if (n == CACHE_HIT || n == CACHE_ABSENT) {
+		cache_view_release(&g->view, &v);
+	} else if (!gate_fetch(g, c, key, hash)) {
+		gate_conn_starve(g, c);
+		return false;
+	}
+	return true;
+}
+
+/* Keeps T4; c->total: the place of the key of a command that was the last one. Returns: 1; else
+ * what the handler returns, negative - 1. */
+static int
+keys_bring(struct gate *g, struct gate_conn *c)
+{
+	struct gate_multi *m = c->multi;
+
+	while (m->at < m->text_len) {
+		const uint32_t cnt = words_at(g, m);
+		const struct gate_command *cmd = gate_command_of(g->args, cnt);
+		uint32_t at;
+
+		while ((cmd->flags & CMD_READONLY) != 0 &&
+		       (at = gate_key_next(cmd, g->args, cnt, (uint32_t)c->total)) != 0) {
+			if (gate_turn_over(g)) {
+				return -1 - gate_turn_end(g, c);
+			}
+			if (!key_bring(g, c, g->args[at])) {
+				return -1 - GATE_WAIT;
+			}
+			c->total = at;
+		}
+		c->total = 0;
+		m->at = words_end(g, m, cnt);
+	}
+	if (c->wait_cnt > 0) {
+		return -1 - GATE_WAIT;
+	}
+	if (c->loans != 0) { /* these are looked at when they are needed */
+		gate_loans_end(g, &c->loans);
+	}
+	c->held_err = 0;
+	m->at = 0;
+	m->brought = true;
+	return 1;
+}
+
 void
 gate_multi_next(struct gate *g, struct gate_conn *c)
 {
@@ -310,7 +381,7 @@ gate_multi_next(struct gate *g, struct gate_conn *c)
 	}
 	m->began_tsc = 0;
 	m->done++;
-	m->at = (uint32_t)(g->args[cnt - 1].p + g->args[cnt - 1].len - m->text);
+	m->at = words_end(g, m, cnt);
 	gate_conn_renew(g, c);
 }
 
@@ -381,6 +452,10 @@ cmd_exec(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	}
 	if (m->running) {
 		return multi_run(g, c);
+	}
+	same = m->brought || m->watch_len != 0 ? 1 : keys_bring(g, c);
+	if (same != 1) {
+		return -1 - same;
 	}
 	if (!gate_alone_begin(g, c, &same)) { /* T1 */
 		return same;

@@ -21,6 +21,7 @@ struct gate_conn;
 struct gate_multi {
 	bool queueing;      /* MULTI was said */
 	bool wrong;         /* a command could not be kept */
+	bool brought;       /* T4 */
 	bool running;       /* by EXEC */
 	bool writes;        /* one of the commands may */
 	uint32_t cnt, done; /* commands */

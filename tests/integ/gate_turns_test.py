@@ -161,15 +161,30 @@ class Turns(GateTest):
         self.assertEqual(self.c('lcs', 'a', 'b').count(b'abdefgh'), 100)
         self.assertEqual(took[0], 700)
 
+    def each(self, want, commands):
+        for words in commands:
+            self.c.say(*words)
+        for _ in commands:
+            self.assertEqual(self.c.answer(), want)
+
     def test_many_keys(self):
         """Keys that are not in the cache are brought together: one poll does not wait for each."""
         cnt = 5000
-        for i in range(cnt):
-            self.c.say('set', 'k%d' % i, 'x')
-        for _ in range(cnt):
-            self.assertEqual(self.c.answer(), '+OK')
+        self.each('+OK', [('set', 'k%d' % i, 'x') for i in range(cnt)])
         answer, took = self.turns('exists', *('k%d' % i for i in range(cnt)))
         self.assertEqual(answer, cnt)
+        self.assertLess(took, cnt // 4)
+
+    def test_many_keys_of_a_transaction(self):
+        """The same before everybody waits for it; what follows sees what it writes itself."""
+        cnt = 5000
+        self.each('+OK', [('set', 'k%d' % i, i) for i in range(cnt)])
+        self.assertEqual(self.c('multi'), '+OK')
+        self.each('+QUEUED', [('get', 'k%d' % i) for i in range(cnt)] +
+                  [('set', 'k0', 'new'), ('get', 'k0'), ('get', 'none'), ('mget', 'k1', 'k2')])
+        answer, took = self.turns('exec')
+        self.assertEqual(answer, [b'%d' % i for i in range(cnt)] +
+                         ['+OK', b'new', None, [b'1', b'2']])
         self.assertLess(took, cnt // 4)
 
 
