@@ -70,7 +70,7 @@ piece(struct slice *rest, char stop)
 	int depth = 0;
 	size_t n = 0;
 
-	while (n < rest->len && (depth > 0 || rest->p[n] != stop)) {
+	while (n < rest->len && (depth > 0 || rest->p[n] != (uint8_t)stop)) {
 		depth += rest->p[n] == '[' || rest->p[n] == '{';
 		depth -= rest->p[n] == ']' || rest->p[n] == '}';
 		n++;
