@@ -564,7 +564,8 @@ class Memif(unittest.TestCase):
         self.assertIn(b'DPDK cannot make this device', text)
         code, _, text = self.client('get', 'counted', where=self.where.replace(
             'role=client', 'rolle=client'))
-        self.assertIn(b'an argument is wrong', text)
+        self.assertIn(b'net_memif has no argument "rolle"', text)
+        self.assertEqual(code, 1)
         done = subprocess.run([MICROBURST, '--connect', self.where, 'incr', 'n'], check=True,
                               timeout=COMMAND_S, capture_output=True,
                               env={**os.environ, 'RUNTIME_DIRECTORY': self.folder})

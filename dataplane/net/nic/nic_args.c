@@ -9,11 +9,15 @@
 #include "microburst/error.h"
 #include "nic_int.h"
 
-/* These drivers of DPDK 22.11 take no notice of arguments that they do not know, net_tap then of no
- * other either: its interface had another name than was asked for. */
+/* These drivers of DPDK 22.11 take no notice of arguments that they do not know, net_tap and
+ * net_memif then of no other either: an interface had another name than was asked for, a memif
+ * another socket. */
 static const struct {
-	const char *driver, *arg[4];
+	const char *driver, *arg[10];
 } deaf[] = {
+	{ "net_memif",
+	  { "id", "role", "bsize", "rsize", "socket", "socket-abstract", "mac", "zero-copy",
+	    "secret" } },
 	{ "net_tap", { "iface", "mac", "remote" } },
 	{ "net_ring", { "nodeaction" } },
 };
