@@ -27,7 +27,8 @@
 
 #define LOAD_TIMEOUT_NS (10 * NS_PER_S) /* of an executor, user's MB_INITs included */
 #define DRAIN_NS        (2 * NS_PER_S)
-/* Who is awaited needs the only cpu, and a yield gives none to other sessions (autogroup). */
+/* Who is awaited needs the only cpu, and a yield gives none to other sessions (autogroup): unless
+ * he sends from a cpu that is none of ours (lcore_cfg.far_spin_ns). */
 #define ONE_CPU_SPIN_NS (10 * NS_PER_US)
 
 int

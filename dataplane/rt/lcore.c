@@ -3,7 +3,7 @@
  *
  * Three states, of which only the last costs the others something:
  *
- *      busy ──nobody has work──► spinning ──spin_ns over──► asleep
+ *      busy ──nobody has work──► spinning ──spin_ns, far_spin_ns over──► asleep
  *        ▲                          │   ▲                     │
  *        └───────── work ───────────┘   └──── any wake ───────┘
  *
@@ -58,6 +58,8 @@
 /* For so long an idle lcore may keep the cpu from those for whom it does nothing: longer than from
  * one call by a far socket to the next, 13 to 31 us: each gives the cpu to its executor anyway. */
 #define TURN_NS (50 * NS_PER_US)
+/* About what a wake costs both sides: never twice the best. */
+#define SPIN_NS (50 * NS_PER_US)
 
 enum spin {
 	SPIN_NOT = 0, /* has not been idle since its last sleep */
@@ -76,6 +78,7 @@ struct lcore {
 	uint64_t booked_tsc;      /* the time before is accounted for */
 	uint64_t busy_ns;         /* when a pass last found work */
 	uint64_t near_ns;         /* when somebody on this cpu may last have got something */
+	uint64_t far_ns;          /* when a tile that is far last worked */
 	uint64_t gave_ns;         /* when the cpu was last given away */
 	uint64_t idle_ns;         /* when the first pass without any began since; 0: not yet */
 	uint64_t due_ns;          /* no tile's housekeeping is due before */
@@ -102,8 +105,8 @@ lcore_cfg_default(struct lcore_cfg *ret_cfg)
 {
 	*ret_cfg = (struct lcore_cfg){
 		.cpu = -1,
-		.spin_ns = 50 *
-			   NS_PER_US, /* about what a wake costs both sides: never twice the best */
+		.spin_ns = SPIN_NS,
+		.far_spin_ns = SPIN_NS,
 		.await_ns = 5 * NS_PER_US, /* what two switches take here: never twice the best */
 		.housekeeping_ns = 1 * NS_PER_MS,
 		.drain_ns = NS_PER_S,
@@ -216,26 +219,31 @@ lcore_bell(struct lcore *lcore)
 
 /* ---- what happens once a pass ---------------------------------------------------------------- */
 
-/* Those that worked in this pass: is there one whose work somebody on this cpu may wait for? */
-static bool
-any_near(const struct lcore *l, uint64_t worked)
+/* Remembers for whom there was work: for somebody on this cpu, perhaps, and on another one. */
+static void
+worked_for(struct lcore *l, bool near, bool far)
 {
+	l->near_ns = near ? l->now_ns : l->near_ns;
+	l->far_ns = far ? l->now_ns : l->far_ns;
+	l->far = l->now_ns - l->near_ns >= TURN_NS;
+}
+
+/* The same of the tiles that worked in this pass. */
+static void
+tiles_worked(struct lcore *l, uint64_t worked)
+{
+	bool near = false, far = false;
+
 	for (; worked != 0; worked &= worked - 1) {
 		const struct tile *t = &l->tile[__builtin_ctzll(worked)];
 
-		if (t->ops->far == NULL || !t->ops->far(t->ctx)) {
-			return true;
+		if (t->ops->far != NULL && t->ops->far(t->ctx)) {
+			far = true;
+		} else {
+			near = true;
 		}
 	}
-	return false;
-}
-
-/* Remembers for whom there was work. */
-static void
-worked_for(struct lcore *l, bool near)
-{
-	l->near_ns = near ? l->now_ns : l->near_ns;
-	l->far = l->now_ns - l->near_ns >= TURN_NS;
+	worked_for(l, near, far);
 }
 
 /* Returns whether any tile found work. An answer goes the way back of its question: behind the last
@@ -258,7 +266,7 @@ tiles_poll(struct lcore *l)
 		while (i-- > 0 && (worked >> i & 1) != 0 &&
 		       tile_poll(&l->tile[i], l->now_ns, &l->tsc) != 0) {
 		}
-		worked_for(l, any_near(l, worked));
+		tiles_worked(l, worked);
 	}
 	return worked != 0;
 }
@@ -360,7 +368,8 @@ keeps(const struct lcore *l)
 static bool
 may_spin(struct lcore *l)
 {
-	if (l->now_ns - l->busy_ns >= l->cfg.spin_ns) {
+	if (l->now_ns - l->busy_ns >= l->cfg.spin_ns &&
+	    l->now_ns - l->far_ns >= l->cfg.far_spin_ns) {
 		return false;
 	}
 	if (l->spin == SPIN_NOT) {
@@ -485,7 +494,7 @@ loop(struct lcore *l)
 
 		l->now_ns = timebase_now_ns(l->cfg.timebase);
 		if (events > 0) {
-			worked_for(l, true); /* whose they are is not told */
+			worked_for(l, true, false); /* whose they are is not told */
 		}
 		busy = tiles_poll(l) || events > 0; /* <= a burst of each input of each tile */
 		tiles_housekeep(l, false);          /* those whose time has come */

@@ -50,8 +50,9 @@ struct lcore_cfg {
 	/* Of all lcores of the node: the kernel's workers run on others, if there are any. */
 	cpu_set_t lcore_cpus;
 
-	uint64_t spin_ns;  /* idle this long before sleeping; 0: sleep at once */
-	uint64_t await_ns; /* idle this long before it gives its cpu away, if tiles await; 0: at
+	uint64_t spin_ns;     /* idle this long before sleeping; 0: sleep at once */
+	uint64_t far_spin_ns; /* the same since a tile that is far worked, if that is longer */
+	uint64_t await_ns;    /* idle this long before it gives its cpu away, if tiles await; 0: at
 				   * once: whom they await needs this cpu */
 	uint64_t housekeeping_ns; /* at most this long between housekeepings while awake */
 	uint64_t drain_ns;        /* at most this long for tiles to drain after lcore_stop */

@@ -617,6 +617,60 @@ who_works_for_other_cpus_gives_its_own_to_who_waits_for_them_too(void **state)
 	assert_true(w.gave > w.looked / 10 * 9);
 }
 
+/* Works at its first look. */
+struct once {
+	_Atomic uint64_t looked;
+	bool far;
+};
+
+static int
+once_poll(void *ctx, uint64_t now_ns)
+{
+	struct once *o = ctx;
+
+	return atomic_fetch_add(&o->looked, 1) == 0;
+}
+
+static bool
+once_far(void *ctx)
+{
+	const struct once *o = ctx;
+
+	return o->far;
+}
+
+static const struct tile_ops once_ops = { .kind = TILE_KVS, .poll = once_poll, .far = once_far };
+
+/* Returns: for how long it was awake in vain before it slept. */
+static uint64_t
+once_run(struct once *o)
+{
+	uint64_t idle;
+
+	one.cfg.spin_ns = 0;
+	one.cfg.far_spin_ns = 20 * NS_PER_MS;
+	assert_int_equal(lcore_create(&one.cfg, &one.lcore), MB_OK);
+	lcore_tile_add(one.lcore, &once_ops, o, NULL);
+	runner_start(&one);
+	while (metric(&one, METRIC_lcore_time_asleep) < 50 * NS_PER_MS) {
+		sleep_ns(NS_PER_MS);
+	}
+	idle = metric(&one, METRIC_lcore_time_idle);
+	assert_int_equal(runner_end(&one), MB_OK);
+	return idle;
+}
+
+/* Who sends from another cpu is not kept from it: waking for him costs both more than a spin. */
+static void
+who_worked_for_other_cpus_sleeps_later(void **state)
+{
+	struct once near = { .far = false }, far = { .far = true };
+
+	once_run(&near);
+	assert_true(near.looked < 20);
+	assert_true(once_run(&far) >= 15 * NS_PER_MS);
+}
+
 /* ---- timers ---------------------------------------------------------------------------------- */
 
 static bool
@@ -809,6 +863,7 @@ main(void)
 		cmocka_unit_test_setup(who_works_for_its_own_cpu_gives_it_away_at_each_look, fresh),
 		cmocka_unit_test_setup(
 			who_works_for_other_cpus_gives_its_own_to_who_waits_for_them_too, fresh),
+		cmocka_unit_test_setup(who_worked_for_other_cpus_sleeps_later, fresh),
 		cmocka_unit_test_setup(a_timer_wakes_a_sleeping_lcore_in_time, fresh),
 		cmocka_unit_test_setup(a_tile_that_answers_a_time_is_kept_house_for_then, fresh),
 		cmocka_unit_test_setup(a_busy_lcore_keeps_house_once_a_period, fresh),
