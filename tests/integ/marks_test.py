@@ -13,27 +13,16 @@ import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from node import Node, until   # noqa: E402
-from resp import Raw, port_of   # noqa: E402
+from node import until          # noqa: E402
+from resp import GateTest       # noqa: E402
 
 MICROBURST = sys.argv[1]
 LONG, AT_ONCE, WRITERS, PATIENCE_S = 120000, 50, 4, 60
 
 
-class Marks(unittest.TestCase):
-    def start(self, *options):
-        self.node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', '--set', 'kvs.bytes=512m',
-                         *(w for o in options for w in ('--set', o)))
-        self.addCleanup(self.node.end)
-        self.port = port_of(self.node)
-
-    def client(self):
-        c = Raw(self.port)
-        self.addCleanup(c.close)
-        return c
-
+class Marks(GateTest):
     def marks(self):
-        return sum(t['metrics'].get('kvs_drop_mark', 0) for t in self.node.json('status')['tiles'])
+        return self.metric('kvs_drop_mark')
 
     def fill(self, command):
         c = self.client()
@@ -82,19 +71,19 @@ class Marks(unittest.TestCase):
         self.assertEqual(len(set(here)), len(here))
 
     def test_set_one_owner(self):
-        self.start()
+        self.start(MICROBURST, 'kvs.bytes=512m')
         self.check('SADD', lambda c: c('SMEMBERS', 'key'))
 
     def test_list_one_owner(self):
-        self.start()
+        self.start(MICROBURST, 'kvs.bytes=512m')
         self.check('RPUSH', lambda c: c('LRANGE', 'key', 0, -1))
 
     def test_set_three_owners(self):
-        self.start('kvs.tiles=3', 'kvs.replication=3')
+        self.start(MICROBURST, 'kvs.bytes=512m', 'kvs.tiles=3', 'kvs.replication=3')
         self.check('SADD', lambda c: c('SMEMBERS', 'key'))
 
     def test_list_three_owners(self):
-        self.start('kvs.tiles=3', 'kvs.replication=3')
+        self.start(MICROBURST, 'kvs.bytes=512m', 'kvs.tiles=3', 'kvs.replication=3')
         self.check('RPUSH', lambda c: c('LRANGE', 'key', 0, -1))
 
 
