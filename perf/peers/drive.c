@@ -446,7 +446,7 @@ run(struct drive *d)
 		conn_send(d, &d->conn[i], d->now_ns);
 	}
 	end_ns = d->until_ns + 10 * NS_PER_S;
-	while (d->done < d->sent || (d->opt.rate > 0 && d->now_ns < d->until_ns)) {
+	while (d->done < d->sent || (d->opt.rate > 0 && d->next_due_ns < d->until_ns)) {
 		if (d->opt.rate > 0) {
 			open_send(d);
 		}

@@ -43,13 +43,13 @@ class DriveTest(unittest.TestCase):
         self.addCleanup(self.server.kill)
         self.port = self.server.stdout.readline().strip()
 
-    def driven(self, *options, stops=None):
-        """What the driver says of 4,000 requests in 2 s; stops(it) is halted meanwhile."""
+    def driven(self, *options, stops=None, after_s=0.5):
+        """What the driver says of 4,000 requests in 2 s; stops(it) is halted after_s of them."""
         drive = subprocess.Popen([DRIVE, '--port', self.port, '--connections', '4', '--rate',
                                   '2000', '--seconds', '2', *options, '--', 'PING'],
                                  stdout=subprocess.PIPE, text=True)
-        time.sleep(0.5)
         if stops:
+            time.sleep(after_s)
             pid = stops(drive).pid
             os.kill(pid, signal.SIGSTOP)
             time.sleep(STOP_S)
@@ -62,8 +62,9 @@ class DriveTest(unittest.TestCase):
     def test_stop_of_the_server(self):
         said = self.driven('--spin', stops=lambda drive: self.server)
         self.assertGreater(said['max'], 0.9 * STOP_S * 1e6, said)
-        self.assertGreater(said['awake_max'], 0.5 * STOP_S * 1e6, said)
-        self.assertGreater(said['awake_p99'], 0.4 * STOP_S * 1e6, said)
+        stop_us = STOP_S * (1 - said['late']) * 1e6  # on a busy machine the driver has few of them
+        self.assertGreater(said['awake_max'], 0.5 * stop_us, said)
+        self.assertGreater(said['awake_p99'], 0.4 * stop_us, said)
 
     def test_stop_of_the_driver(self):
         said = self.driven('--spin', stops=lambda drive: drive)
@@ -71,6 +72,10 @@ class DriveTest(unittest.TestCase):
         self.assertGreater(said['p99'], 0.8 * STOP_S * 1e6, said)
         self.assertLess(said['awake_max'], 0.5 * STOP_S * 1e6, said)
         self.assertGreater(said['late'], 0.9 * STOP_S / 2, said)
+
+    def test_what_was_due_at_the_end_is_sent(self):
+        said = self.driven(stops=lambda drive: drive, after_s=1.7)
+        self.assertGreater(said['max'], 0.4 * STOP_S * 1e6, said)
 
     def test_who_sleeps_does_not_know(self):
         said = self.driven()
