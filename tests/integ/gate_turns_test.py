@@ -187,6 +187,27 @@ class Turns(GateTest):
                          ['+OK', b'new', None, [b'1', b'2']])
         self.assertLess(took, cnt // 4)
 
+    def test_many_writes_of_a_transaction(self):
+        """They are acknowledged together, not one after the other while everybody waits. Each is
+        answered for itself, and what is read is what was written before it."""
+        c, cnt = self.c, 960
+        self.assertEqual(c('set', 'text', 'x'), '+OK')
+        wrong = '-WRONGTYPE Operation against a key holding the wrong kind of value'
+        for n, want, *commands in (
+                (cnt, lambda i: i + 1, 'incr n'), (cnt, lambda i: '+OK', 'set k%d %d'),
+                (cnt, lambda i: 1, 'hset h %d v'), (cnt, lambda i: 1, 'sadd s %d'),
+                (cnt, lambda i: i + 1, 'lpush l %d'), (cnt, lambda i: 1, 'zadd z %d %d'),
+                (cnt + cnt // 3, lambda i: (cnt + i // 3 + 1, 1, wrong)[i % 3],
+                 'incr n', 'expire n 1000', 'lpush text y')):
+            said = [commands[i % len(commands)].replace('%d', str(i)).split() for i in range(cnt)]
+            self.assertEqual(c('multi'), '+OK')
+            self.each('+QUEUED', said + [('get', 'n'), ('incrby', 'n', 9), ('get', 'n'),
+                                         ('decrby', 'n', 9)])
+            before = self.metric('cache_set_published')
+            self.assertEqual(c('exec'), [want(i) for i in range(cnt)] +
+                             [b'%d' % n, n + 9, b'%d' % (n + 9), n])
+            self.assertLess(self.metric('cache_set_published') - before, cnt // 4, commands)
+
 
 if __name__ == '__main__':
     unittest.main(argv=sys.argv[:1] + sys.argv[2:], verbosity=2)
