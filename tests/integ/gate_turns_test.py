@@ -208,6 +208,31 @@ class Turns(GateTest):
                              [b'%d' % n, n + 9, b'%d' % (n + 9), n])
             self.assertLess(self.metric('cache_set_published') - before, cnt // 4, commands)
 
+    def test_nobody_comes_between(self):
+        """Whatever others say while a transaction is at work, and however they say it."""
+        c, cnt, others = self.c, 2000, [self.client() for _ in range(4)]
+        said = (b'set n x\r\nget n\r\nmulti\r\nincr m\r\nexec\r\n',
+                b'watch m\r\nmulti\r\nset n y\r\nincr m\r\nexec\r\n',
+                b'*3\r\n$3\r\nset\r\n$1\r\nn\r\n$5\r\nmulti\r\n' +
+                b'*1\r\n$5\r\nmulti\r\n*1\r\n$4\r\nexec\r\n',
+                b'*1\r\n$5\r\nmulti\r\n*2\r\n$3\r\ndel\r\n$1\r\nn\r\n*1\r\n$4\r\nexec\r\n' +
+                b'msetnx n z m1 z\r\n')
+        made = 0
+        for _ in range(20):
+            self.assertEqual(c('multi'), '+OK')
+            self.each('+QUEUED', [('set', 'n', 0)] + [('incr', 'n')] * cnt + [('get', 'n')])
+            c.say('exec')
+            for other, words in zip(others, said):
+                other.send(words)
+            self.assertEqual(c.answer(), ['+OK', *range(1, cnt + 1), b'%d' % cnt])
+            one, watched, *_ = [[other.answer() for _ in range(k)]
+                                for other, k in zip(others, (5, 5, 3, 4))]
+            counts = one[4] + (watched[4][1:] if watched[4] else [])    # None: m was changed
+            self.assertEqual(sorted(counts), [*range(made + 1, made + 1 + len(counts))])
+            made += len(counts)
+        self.assertEqual(c('get', 'm'), b'%d' % made)
+
+
 
 if __name__ == '__main__':
     unittest.main(argv=sys.argv[:1] + sys.argv[2:], verbosity=2)
