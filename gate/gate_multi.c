@@ -31,9 +31,9 @@
  *   T6  Who may not begin a command because of T1 stands in g->behind. When the transaction is over
  *       they go on in their order, until one of them begins another one. So nobody is passed by who
  *       came later, and each is asked once, not in each poll. Who has something under way does not
- *       stand there: its end wakes it (and its replies go out), and then it does. What comes between
- *       a connection's MULTI and its EXEC is kept meanwhile: nobody sees anything of it. When its
- *       EXEC waits for T1 what it has answered does too, so that all of it goes out at once.
+ *       stand there: its end wakes it, its replies go out, and then it does. What comes between a
+ *       connection's MULTI and its EXEC is kept meanwhile: nobody sees anything of it. While its
+ *       EXEC waits for T1 what it was answered does too, so that all of it goes out at once.
  *
  * Rejected: one write set for all of them (the commands answer what they read of each other, and
  * what is longer than a run would be another thing than what is shorter).
