@@ -233,6 +233,21 @@ class Turns(GateTest):
         self.assertEqual(c('get', 'm'), b'%d' % made)
 
 
+    def test_who_came_first_goes_first(self):
+        """Behind a transaction. (The kernel may tell of some at once in another order.)"""
+        c, others = self.c, [self.client() for _ in range(32)]
+        for _ in range(3):
+            self.assertEqual(c('multi'), '+OK')
+            self.each('+QUEUED', [('incr', 'n')] * 10000)
+            c.say('exec')
+            for i, other in enumerate(others):
+                other.send(b'multi\r\nrpush order %d\r\nexec\r\n' % i)
+            self.assertEqual(len(c.answer()), 10000)
+            places = [[other.answer() for _ in range(3)][2][0] for other in others]
+            self.assertEqual(sorted(places), [*range(1, 33)])
+            self.assertLessEqual(max(abs(i + 1 - at) for i, at in enumerate(places)), 8, places)
+            c('del', 'order')
+
 
 if __name__ == '__main__':
     unittest.main(argv=sys.argv[:1] + sys.argv[2:], verbosity=2)
