@@ -367,7 +367,7 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 	size_t done = 0;
 	uint32_t near = 0; /* commands whose keys were asked for ahead */
 
-	/* Whoever woke it: the list that it may still be in does not wake what waits from now on. */
+	/* Whoever woke it: the list that it may still be in does not wake what waits next. */
 	c->room = false;
 	if (c->mark.set && held_over(g, c)) { /* the command at hand was HELD */
 		done = command_ended(g, c, text, true, &tsc);
