@@ -327,8 +327,13 @@ gate_alone_begin(struct gate *g, struct gate_conn *c, int *ret_rc)
 	if (g->alone == NULL) {
 		g->alone = c;
 	}
+	if (g->alone != c) {
+		gate_conn_behind(g, c);
+		*ret_rc = GATE_WAIT;
+		return false;
+	}
 	/* Another one's end may still be on its way to the others. */
-	if (g->alone != c || (c->run == NULL && g->batch_cnt > 0) ||
+	if ((c->run == NULL && g->batch_cnt > 0) ||
 	    (g->many.alone == NULL && c->ask == NULL && g->many.alone_open)) {
 		gate_conn_starve(g, c);
 		*ret_rc = GATE_WAIT;

@@ -175,7 +175,7 @@ struct gate_conn {
 	bool leaving, called_home;
 	bool alone_run; /* no other command is begun until its writes are done */
 	LIST_ENTRY(gate_conn) next_leaving;
-	/* The list that it is in: ready, turned, starved, lacking; NULL. */
+	/* The list that it is in: ready, turned, starved, lacking, behind; NULL. */
 	struct gate_conns *queue;
 	STAILQ_ENTRY(gate_conn) next; /* in it */
 	LIST_ENTRY(gate_conn) next_monitor;
@@ -215,6 +215,7 @@ struct gate {
 	int32_t turn_left;           /* of GATE_TURN, of the connection at hand */
 	struct gate_conns starved;   /* wait for room: of batches, fetches, calls, memory */
 	struct gate_conns lacking;   /* wait for what is lent (gate_loan.h, D5) */
+	struct gate_conns behind;    /* wait for a transaction's end (gate_multi.c, T6) */
 	uint64_t lack_due_ns;        /* they ask again */
 	uint32_t loans_back;         /* since any of them waits */
 	uint64_t foreign_ns;         /* when somebody who is no Redis client was logged */

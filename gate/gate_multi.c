@@ -2,8 +2,8 @@
 /* gate_multi - MULTI, EXEC, DISCARD, WATCH
  *
  * Between MULTI and EXEC commands are kept as their words. EXEC runs them one after the other, as
- * if they came then, each with all its waiting; while it does, the gate begins no command of
- * another connection, and it begins only when every write set that was sent before is acknowledged.
+ * those of a pipeline that came then; while it does, the gate begins no command of another
+ * connection, and it begins only when every write set that was sent before is acknowledged.
  *
  *   T1  g->alone: no command of another connection is begun until the transaction is over; what
  *       others had begun may end, but publishes nothing that was looked at before.
@@ -20,8 +20,23 @@
  *       everybody waits from then on. That is a guess: what is not there when its command runs is
  *       fetched then. Not of a transaction that watches: what comes could push out what it watches,
  *       and then it would fail each time.
+ *   T5  Plain writes that follow each other are a run, as in a pipeline: published together and
+ *       acknowledged together; all else waits until the run before it is over. So reads see what
+ *       was written before them, a write that depends on what was looked at depends on nothing
+ *       that is under way, and no reply is written before those of the run. Nobody sees less of a
+ *       transaction than before: T1 ends when the last run is acknowledged, and holds for what is
+ *       under way and for what is looked at by others, whatever the order in which it gets there.
+ *       A function looks when it likes, and sees what it saw of a pipeline: of two keys perhaps the
+ *       later write first, if they are of two cache tiles.
+ *   T6  Who may not begin a command because of T1 stands in g->behind. When the transaction is over
+ *       they go on in their order, until one of them begins another one. So nobody is passed by who
+ *       came later, and each is asked once, not in each poll. Who has something under way does not
+ *       stand there: its end wakes it, its replies go out, and then it does. What comes between a
+ *       connection's MULTI and its EXEC is kept meanwhile: nobody sees anything of it. While its
+ *       EXEC waits for T1 what it was answered does too, so that all of it goes out at once.
  *
- * Rejected: one write set for all of them (the commands answer what they read of each other).
+ * Rejected: one write set for all of them (the commands answer what they read of each other, and
+ * what is longer than a run would be another thing than what is shorter).
  */
 #include <string.h>
 
@@ -413,6 +428,9 @@ multi_run(struct gate *g, struct gate_conn *c)
 		const struct gate_command *cmd = gate_command_of(g->args, cnt);
 		int rc;
 
+		if (gate_run_before(c) && (cmd->flags & CMD_RUN) == 0) { /* T5 */
+			return GATE_WAIT;
+		}
 		if (gate_turn_over(g)) {
 			return gate_turn_end(g, c);
 		}
@@ -425,9 +443,9 @@ multi_run(struct gate *g, struct gate_conn *c)
 		}
 		c->timed = c->run == NULL ? c->timed : NULL; /* else with its run */
 		gate_multi_next(g, c);
-		if (c->run != NULL) { /* its reply is written when it is acknowledged */
-			return GATE_WAIT;
-		}
+	}
+	if (c->run != NULL) { /* its replies are written when it is acknowledged */
+		return GATE_WAIT;
 	}
 	gate_multi_drop(g, c);
 	exec_show(g, c);
@@ -457,6 +475,7 @@ cmd_exec(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	if (same != 1) {
 		return -1 - same;
 	}
+	c->quiet = true;                      /* nobody wants +QUEUED before the rest */
 	if (!gate_alone_begin(g, c, &same)) { /* T1 */
 		return same;
 	}

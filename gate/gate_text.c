@@ -262,10 +262,20 @@ scan(struct gate_conn *c, struct slice text)
 	return rc;
 }
 
+/* Whether what comes next begins nothing that others could see: it is kept for EXEC, which waits
+ * itself. */
+static bool
+is_kept(const struct gate_conn *c, struct slice text)
+{
+	return (c->multi != NULL && c->multi->queueing) ||
+	       (text.len > 0 && text.p[0] == '*' && /* else the first word is elsewhere */
+		gate_word_is(gate_first_word(text), "multi"));
+}
+
 /* Whether a command may be begun, or gone on with, just now; if not, the connection goes on when
  * its replies were read, in its next turn, or when a transaction is over. */
 static bool
-may_go_on(struct gate *g, struct gate_conn *c)
+may_go_on(struct gate *g, struct gate_conn *c, struct slice text)
 {
 	if (c->out.bytes > GATE_OUT_MAX && !c->begun && !gate_multi_runs(c)) { /* N2, N4 */
 		c->waiting = true;
@@ -276,13 +286,11 @@ may_go_on(struct gate *g, struct gate_conn *c)
 		gate_conn_turn(g, c);
 		return false;
 	}
-	if ((g->alone != NULL && g->alone != c) || g->many.held) { /* a transaction first */
-		if (c->run != NULL && c->run->open) {
-			gate_conn_starve(g, c); /* no acknowledgement wakes it */
-		} else {
-			gate_conn_later(g, c);
+	if (unlikely((g->alone != NULL && g->alone != c && !is_kept(c, text)) || g->many.held)) {
+		if (!gate_run_before(c)) { /* else it is woken when that is over, and comes again */
+			gate_conn_behind(g, c);
 		}
-		return false;
+		return false; /* a transaction first */
 	}
 	return true;
 }
@@ -359,6 +367,8 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 	size_t done = 0;
 	uint32_t near = 0; /* commands whose keys were asked for ahead */
 
+	/* Whoever woke it: the list that it may still be in does not wake what waits next. */
+	c->room = false;
 	if (c->mark.set && held_over(g, c)) { /* the command at hand was HELD */
 		done = command_ended(g, c, text, true, &tsc);
 	}
@@ -368,7 +378,7 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 		struct slice rest = done == 0 ? text : slice_of(text.p + done, text.len - done);
 		int rc;
 
-		if (!may_go_on(g, c)) {
+		if (!may_go_on(g, c, rest)) {
 			break;
 		}
 		if (done != 0 && near-- == 0) {

@@ -174,6 +174,7 @@ gate_create(struct gate **ret, const struct gate_cfg *cfg)
 	STAILQ_INIT(&g->ready);
 	STAILQ_INIT(&g->turned);
 	STAILQ_INIT(&g->starved);
+	STAILQ_INIT(&g->behind);
 	STAILQ_INIT(&g->lacking);
 	TAILQ_INIT(&g->blocked);
 	gate_crowd_init(&g->crowd);
@@ -374,6 +375,21 @@ poll_turned(struct gate *g)
 	conn_resume(g, c);
 }
 
+/* Those that wait for a transaction's end, in their order, until one of them begins another. */
+static int
+poll_behind(struct gate *g)
+{
+	struct gate_conn *c;
+	int busy = 0;
+
+	while (g->alone == NULL && !g->many.held && (c = STAILQ_FIRST(&g->behind)) != NULL) {
+		STAILQ_REMOVE_HEAD(&g->behind, next);
+		conn_resume(g, c);
+		busy++;
+	}
+	return busy;
+}
+
 static int
 gate_poll(void *ctx, uint64_t now_ns)
 {
@@ -423,6 +439,9 @@ gate_poll(void *ctx, uint64_t now_ns)
 	}
 	if (!STAILQ_EMPTY(&g->ready)) {
 		busy += poll_conns(g, &g->ready, false);
+	}
+	if (!STAILQ_EMPTY(&g->behind)) {
+		busy += poll_behind(g);
 	}
 	/* What is under way first: on one lcore the tiles that it went to are next. But a turn
 	 * takes longer than a look at sockets. */
@@ -550,8 +569,9 @@ gate_next_timer(void *ctx)
 	struct gate *g = ctx;
 	uint64_t due = timer_of_rest(g);
 
-	if (!STAILQ_EMPTY(&g->starved) || !STAILQ_EMPTY(&g->batch_unsent) || g->owed_cnt > 0 ||
-	    g->loans_over != 0 || g->question_cnt > 0 || g->load.used || gate_many_due(g)) {
+	if (!STAILQ_EMPTY(&g->starved) || !STAILQ_EMPTY(&g->behind) ||
+	    !STAILQ_EMPTY(&g->batch_unsent) || g->owed_cnt > 0 || g->loans_over != 0 ||
+	    g->question_cnt > 0 || g->load.used || gate_many_due(g)) {
 		return g->now_ns + NS_PER_MS; /* room, and ctl's answer, comes without a word */
 	}
 	due = MIN(due, gate_lack_due(g));

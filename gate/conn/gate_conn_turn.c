@@ -93,6 +93,13 @@ gate_conn_starve(struct gate *g, struct gate_conn *c)
 }
 
 void
+gate_conn_behind(struct gate *g, struct gate_conn *c)
+{
+	c->room = true;
+	enqueue(&g->behind, c);
+}
+
+void
 gate_conn_lack(struct gate *g, struct gate_conn *c)
 {
 	if (STAILQ_EMPTY(&g->lacking)) {

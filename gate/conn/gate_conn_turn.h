@@ -29,6 +29,8 @@ void gate_conn_turn(struct gate *g, struct gate_conn *c);
 int gate_turn_end(struct gate *g, struct gate_conn *c);
 /* gate_conn_starve: it waits for room that nobody will tell it of. */
 void gate_conn_starve(struct gate *g, struct gate_conn *c);
+/* gate_conn_behind: a transaction comes first; it goes on in its turn when that is over. */
+void gate_conn_behind(struct gate *g, struct gate_conn *c);
 /* gate_conn_lack: too much is lent; it asks again when some of that is given back here, or after a
  * pause, as others have it too. gate_lack_due: when any of them does. gate_lack_poll: they do.
  * Returns: whether any. */

@@ -266,6 +266,28 @@ class Beside(unittest.TestCase):
     def test_resp3(self):
         self.same(True)
 
+    def test_in_transactions(self):
+        """Each is answered for itself, in its place, and sees what is written before it."""
+        chance, talk, wrong = Chance(SEED), Talk(), []
+        self.addCleanup(talk.close)
+        for i in range(COUNT // 30):
+            if i % 5 == 0 or wrong:
+                talk('flushall')
+            talk('multi')
+            said = [chance.command() for _ in range(chance.random.choice((1, 2, 5, 20, 80)))]
+            told = [talk(*words) for words in said]
+            wrong += [(i, words, *both) for words, both in zip(said, told) if both[0] != both[1]]
+            talk('discard')
+            talk('multi')   # without those that were refused
+            said = [words for words, both in zip(said, told) if both[0] == both[1] == '+QUEUED']
+            for words in said:
+                talk(*words)
+            ours, redis = talk('exec')
+            self.assertEqual((len(ours), len(redis)), (len(said), len(said)))
+            told = [[comparable(*one) for one in zip(said, replies)] for replies in (ours, redis)]
+            wrong += [(i, *one) for one in zip(said, *told) if one[1] != one[2]]
+        self.assertEqual(wrong, [], f'SEED={SEED}')
+
     def test_an_infinite_increment_goes_with_its_member(self):
         talk = Talk()
         self.addCleanup(talk.close)

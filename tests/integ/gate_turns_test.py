@@ -187,6 +187,67 @@ class Turns(GateTest):
                          ['+OK', b'new', None, [b'1', b'2']])
         self.assertLess(took, cnt // 4)
 
+    def test_many_writes_of_a_transaction(self):
+        """They are acknowledged together, not one after the other while everybody waits. Each is
+        answered for itself, and what is read is what was written before it."""
+        c, cnt = self.c, 960
+        self.assertEqual(c('set', 'text', 'x'), '+OK')
+        wrong = '-WRONGTYPE Operation against a key holding the wrong kind of value'
+        for n, want, *commands in (
+                (cnt, lambda i: i + 1, 'incr n'), (cnt, lambda i: '+OK', 'set k%d %d'),
+                (cnt, lambda i: 1, 'hset h %d v'), (cnt, lambda i: 1, 'sadd s %d'),
+                (cnt, lambda i: i + 1, 'lpush l %d'), (cnt, lambda i: 1, 'zadd z %d %d'),
+                (cnt + cnt // 3, lambda i: (cnt + i // 3 + 1, 1, wrong)[i % 3],
+                 'incr n', 'expire n 1000', 'lpush text y')):
+            said = [commands[i % len(commands)].replace('%d', str(i)).split() for i in range(cnt)]
+            self.assertEqual(c('multi'), '+OK')
+            self.each('+QUEUED', said + [('get', 'n'), ('incrby', 'n', 9), ('get', 'n'),
+                                         ('decrby', 'n', 9)])
+            before = self.metric('cache_set_published')
+            self.assertEqual(c('exec'), [want(i) for i in range(cnt)] +
+                             [b'%d' % n, n + 9, b'%d' % (n + 9), n])
+            self.assertLess(self.metric('cache_set_published') - before, cnt // 4, commands)
+
+    def test_nobody_comes_between(self):
+        """Whatever others say while a transaction is at work, and however they say it."""
+        c, cnt, others = self.c, 2000, [self.client() for _ in range(4)]
+        said = (b'set n x\r\nget n\r\nmulti\r\nincr m\r\nexec\r\n',
+                b'watch m\r\nmulti\r\nset n y\r\nincr m\r\nexec\r\n',
+                b'*3\r\n$3\r\nset\r\n$1\r\nn\r\n$5\r\nmulti\r\n' +
+                b'*1\r\n$5\r\nmulti\r\n*1\r\n$4\r\nexec\r\n',
+                b'*1\r\n$5\r\nmulti\r\n*2\r\n$3\r\ndel\r\n$1\r\nn\r\n*1\r\n$4\r\nexec\r\n' +
+                b'msetnx n z m1 z\r\n')
+        made = 0
+        for _ in range(20):
+            self.assertEqual(c('multi'), '+OK')
+            self.each('+QUEUED', [('set', 'n', 0)] + [('incr', 'n')] * cnt + [('get', 'n')])
+            c.say('exec')
+            for other, words in zip(others, said):
+                other.send(words)
+            self.assertEqual(c.answer(), ['+OK', *range(1, cnt + 1), b'%d' % cnt])
+            one, watched, *_ = [[other.answer() for _ in range(k)]
+                                for other, k in zip(others, (5, 5, 3, 4))]
+            counts = one[4] + (watched[4][1:] if watched[4] else [])    # None: m was changed
+            self.assertEqual(sorted(counts), [*range(made + 1, made + 1 + len(counts))])
+            made += len(counts)
+        self.assertEqual(c('get', 'm'), b'%d' % made)
+
+
+    def test_who_came_first_goes_first(self):
+        """Behind a transaction. (The kernel may tell of some at once in another order.)"""
+        c, others = self.c, [self.client() for _ in range(32)]
+        for _ in range(3):
+            self.assertEqual(c('multi'), '+OK')
+            self.each('+QUEUED', [('incr', 'n')] * 10000)
+            c.say('exec')
+            for i, other in enumerate(others):
+                other.send(b'multi\r\nrpush order %d\r\nexec\r\n' % i)
+            self.assertEqual(len(c.answer()), 10000)
+            places = [[other.answer() for _ in range(3)][2][0] for other in others]
+            self.assertEqual(sorted(places), [*range(1, 33)])
+            self.assertLessEqual(max(abs(i + 1 - at) for i, at in enumerate(places)), 8, places)
+            c('del', 'order')
+
 
 if __name__ == '__main__':
     unittest.main(argv=sys.argv[:1] + sys.argv[2:], verbosity=2)
