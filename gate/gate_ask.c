@@ -267,6 +267,15 @@ gate_part_stay_home(struct gate *g, struct gate_ask *a)
 	return true;
 }
 
+void
+gate_count_expired(struct gate *g)
+{
+	g->tally.total.expired_cnt = 0;
+	for (uint32_t i = 0; g->cfg.idx == 0 && i < g->cfg.store_cnt; i++) {
+		g->tally.total.expired_cnt += metrics_get(g->cfg.store[i], METRIC_kvs_key_expired);
+	}
+}
+
 bool
 gate_part_tally(struct gate *g, struct gate_ask *a)
 {
@@ -274,6 +283,10 @@ gate_part_tally(struct gate *g, struct gate_ask *a)
 	struct gate_tally *sum = &a->tally;
 	const struct stream_lend_tally sent = stream_lend_tally(g->stream);
 
+	gate_count_expired(g);
+	sum->total.expired_cnt += t->total.expired_cnt - t->reset.expired_cnt;
+	sum->total.look_cnt[false] += t->total.look_cnt[false] - t->reset.look_cnt[false];
+	sum->total.look_cnt[true] += t->total.look_cnt[true] - t->reset.look_cnt[true];
 	sum->total.error_cnt += t->total.error_cnt - t->reset.error_cnt;
 	sum->total.command_cnt += t->total.command_cnt - t->reset.command_cnt;
 	sum->total.accept_cnt += t->total.accept_cnt - t->reset.accept_cnt;

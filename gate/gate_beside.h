@@ -100,6 +100,8 @@ struct gate_stat {
 /* What INFO tells since the last CONFIG RESETSTAT. */
 struct gate_totals {
 	uint64_t error_cnt, command_cnt, accept_cnt, refuse_cnt, evict_cnt, rx_bytes, tx_bytes;
+	uint64_t look_cnt[2]; /* at keys, by commands that only read: not there, there */
+	uint64_t expired_cnt; /* of the store, as it was last looked at; of home only */
 };
 
 /* All that a gate counts. */

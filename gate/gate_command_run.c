@@ -247,6 +247,7 @@ command_run(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 			gate_monitor_show(g, c, cmd, arg, arg_cnt);
 		}
 	}
+	g->counts_looks = (cmd->flags & CMD_READONLY) != 0;
 	return cmd->run(g, c, arg, arg_cnt);
 }
 

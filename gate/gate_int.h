@@ -213,6 +213,7 @@ struct gate {
 	struct gate_conns ready;
 	struct gate_conns turned;    /* have more to do, but others come first: one a poll */
 	int32_t turn_left;           /* of GATE_TURN, of the connection at hand */
+	bool counts_looks;           /* the command at hand only reads */
 	struct gate_conns starved;   /* wait for room: of batches, fetches, calls, memory */
 	struct gate_conns lacking;   /* wait for what is lent (gate_loan.h, D5) */
 	struct gate_conns behind;    /* wait for a transaction's end (gate_multi.c, T6) */

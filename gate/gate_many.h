@@ -75,6 +75,8 @@ struct gate_ask *gate_ask_all(struct gate *g, struct gate_conn *c, gate_ask_fn *
 void gate_ask_drop(struct gate *g, struct gate_conn *c);
 /* gate_ask_say adds to what is answered. */
 void gate_ask_say(struct gate_ask *a, const char *text, size_t len);
+/* gate_count_expired looks how many keys of the store have expired: home's. */
+void gate_count_expired(struct gate *g);
 /* gate_stay_tell tells all gates until when their connections are to be at home
  * (gate_stays_until), and waits for nobody. Its one question is made at the start (gate_stay_init;
  * false: there is no memory): it cannot fail. */

@@ -470,6 +470,8 @@ gate_count(struct gate *g)
 		{ METRIC_gate_command_failed, g->tally.total.error_cnt },
 		{ METRIC_gate_op_published, g->tally.op_cnt },
 		{ METRIC_gate_key_fetched, g->tally.fetch_cnt },
+		{ METRIC_gate_key_shown, g->tally.total.look_cnt[true] },
+		{ METRIC_gate_key_absent, g->tally.total.look_cnt[false] },
 		{ METRIC_gate_socket_rx, g->tally.total.rx_bytes },
 		{ METRIC_gate_socket_tx, g->tally.total.tx_bytes },
 		{ METRIC_gate_socket_lent, sent.bytes },

@@ -114,17 +114,23 @@ add_bytes(struct text *t, const char *name, uint64_t n)
 		 u == 0 ? 0 : 2, shown, unit[u]);
 }
 
-/* used_memory is what maxmemory limits: the store's, as of some milliseconds ago. */
+/* used_memory is what maxmemory limits: the store's, as of some milliseconds ago. Its peak is the
+ * sum of the shards' own ones. */
 static void
 info_memory(struct gate *g, struct text *t)
 {
 	uint64_t used = counted(g->cfg.store, g->cfg.store_cnt, METRIC_kvs_memory_used);
+	uint64_t peak = counted(g->cfg.store, g->cfg.store_cnt, METRIC_kvs_memory_used_max);
 	struct rusage u = { 0 };
 
+	peak = MAX(peak, used);
 	getrusage(RUSAGE_SELF, &u);
 	text_add(t, "# Memory\r\n");
 	add_bytes(t, "used_memory", used);
 	add_bytes(t, "used_memory_rss", rss_bytes());
+	add_bytes(t, "used_memory_peak", peak);
+	text_add(t, "used_memory_peak_perc:%.2f%%\r\n",
+		 peak == 0 ? 0.0 : 100.0 * (double)used / (double)peak);
 	add_bytes(t, "used_memory_peak_rss", (uint64_t)u.ru_maxrss << 10);
 	text_add(t, "used_memory_dataset:%llu\r\n", (unsigned long long)used);
 	add_bytes(t, "total_system_memory",
@@ -152,7 +158,10 @@ info_stats(struct gate *g, struct text *t)
 		 "# Stats\r\ntotal_connections_received:%llu\r\ntotal_commands_processed:%llu\r\n"
 		 "total_net_input_bytes:%llu\r\ntotal_net_output_bytes:%llu\r\n"
 		 "rejected_connections:%llu\r\ntotal_error_replies:%llu\r\n"
-		 "evicted_keys:0\r\nevicted_clients:%llu\r\n"
+		 "expired_keys:%llu\r\nevicted_keys:0\r\nevicted_clients:%llu\r\n"
+		 "keyspace_hits:%llu\r\nkeyspace_misses:%llu\r\n"
+		 "sync_full:0\r\nsync_partial_ok:0\r\nsync_partial_err:0\r\n"
+		 "latest_fork_usec:0\r\ntotal_forks:0\r\n"
 		 "tracking_total_keys:%u\r\npubsub_channels:%u\r\npubsub_patterns:%u\r\n"
 		 "pubsubshard_channels:%u\r\n"
 		 "microburst_keys_fetched:%llu\r\nmicroburst_operations_published:%llu\r\n"
@@ -161,11 +170,13 @@ info_stats(struct gate *g, struct text *t)
 		 (unsigned long long)n->accept_cnt, (unsigned long long)n->command_cnt,
 		 (unsigned long long)n->rx_bytes, (unsigned long long)n->tx_bytes,
 		 (unsigned long long)n->refuse_cnt, (unsigned long long)n->error_cnt,
-		 (unsigned long long)n->evict_cnt, g->track_cnt, g->topic_cnt[TOPIC_CHANNEL],
-		 g->topic_cnt[TOPIC_PATTERN], g->topic_cnt[TOPIC_SHARD],
-		 (unsigned long long)sum->fetch_cnt, (unsigned long long)sum->op_cnt,
-		 lending[stream_lend_tally(g->stream).how], (unsigned long long)sum->lent_bytes,
-		 (unsigned long long)sum->copied_cnt, (unsigned long long)sum->held_cnt);
+		 (unsigned long long)n->expired_cnt, (unsigned long long)n->evict_cnt,
+		 (unsigned long long)n->look_cnt[true], (unsigned long long)n->look_cnt[false],
+		 g->track_cnt, g->topic_cnt[TOPIC_CHANNEL], g->topic_cnt[TOPIC_PATTERN],
+		 g->topic_cnt[TOPIC_SHARD], (unsigned long long)sum->fetch_cnt,
+		 (unsigned long long)sum->op_cnt, lending[stream_lend_tally(g->stream).how],
+		 (unsigned long long)sum->lent_bytes, (unsigned long long)sum->copied_cnt,
+		 (unsigned long long)sum->held_cnt);
 }
 
 static void

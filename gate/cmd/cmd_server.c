@@ -92,6 +92,7 @@ part_resetstat(struct gate *g, struct gate_ask *a)
 {
 	memset(g->tally.stat, 0, sizeof(g->tally.stat));
 	memset(g->tally.error, 0, sizeof(g->tally.error));
+	gate_count_expired(g);
 	g->tally.reset = g->tally.total; /* the node's metrics go on */
 	return true;
 }

@@ -89,6 +89,19 @@ chunk_add(struct gate *g, struct gate_conn *c, uint32_t cap)
 	return k;
 }
 
+/* One reply and a little is what most connections ever need at once; one message, which may be a
+ * little more, each of ten thousand listeners. */
+static uint32_t
+cap_next(const struct gate_chunk *tail)
+{
+	uint32_t most = GATE_CHUNK_BYTES - sizeof(*tail);
+
+	if (tail == NULL) {
+		return GATE_CHUNK_SMALL;
+	}
+	return elsewhere(tail) ? most : MIN(4 * tail->cap, most);
+}
+
 /* Room for len <= GATE_CHUNK_BYTES bytes at the end of the replies, written with out_wrote. The
  * connection ends when there is no memory; the room is then a bin. */
 static struct wbuf
@@ -101,10 +114,7 @@ out_room(struct gate *g, struct gate_conn *c, size_t len)
 		return wbuf_init(bin, sizeof(bin));
 	}
 	if (k == NULL || k->cap - k->len < len || elsewhere(k)) {
-		/* One reply and a little: what most connections ever need at once. */
-		uint32_t cap = k == NULL && len <= 224 ? 224 : GATE_CHUNK_BYTES - sizeof(*k);
-
-		k = chunk_add(g, c, MAX(cap, (uint32_t)len));
+		k = chunk_add(g, c, MAX(cap_next(k), (uint32_t)len));
 		if (k == NULL) {
 			return wbuf_init(bin, sizeof(bin));
 		}
@@ -402,7 +412,7 @@ gate_out_sent(struct gate *g, struct gate_conn *c, size_t len)
 		if (k->sent < k->len || (k == c->hole && k->len == 0)) {
 			return; /* also at a place that is kept free: the head is to come */
 		}
-		if (k->next == NULL && (!elsewhere(k) && k->cap < GATE_CHUNK_BYTES / 2)) {
+		if (k->next == NULL && (!elsewhere(k) && k->cap <= GATE_CHUNK_SMALL)) {
 			k->len = 0; /* a small one is kept for the next reply */
 			k->sent = 0;
 			mark_passed(&c->mark, k, false);

@@ -23,6 +23,7 @@ struct gate_tally;
 
 #define GATE_OUT_MAX     (1u << 20)   /* not sent: then no further command is run */
 #define GATE_CHUNK_BYTES (4u << 10)   /* of replies; most are one */
+#define GATE_CHUNK_SMALL 224          /* the first one, which is kept */
 #define GATE_HOLD_MIN    (16u << 10)  /* a value above is sent from where the cache has it */
 #define GATE_HOLD_CNT    48           /* so many of the hazard slots; the rest are for walks */
 #define GATE_SEND_MAX    (256u << 10) /* in one send: a slow reader is seen to move */

@@ -151,6 +151,9 @@ gate_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_va
 	}
 	expired = n == CACHE_HIT && is_expired(ret);
 	n = expired ? (int)CACHE_ABSENT : n;
+	if (g->counts_looks && (n == CACHE_HIT || n == CACHE_ABSENT)) {
+		g->tally.total.look_cnt[n == CACHE_HIT]++;
+	}
 	if (unlikely(c->track != 0) && (n == CACHE_HIT || n == CACHE_ABSENT)) {
 		gate_track_look(g, c, key, hash, version_shown(ret, expired));
 	}
@@ -186,6 +189,19 @@ gate_look_as(struct gate *g, struct gate_conn *c, struct slice key, unsigned int
 	return n;
 }
 
+/* Of a key that will be looked at once more for the same word: INFO counts one look. */
+static int
+look_ahead(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret)
+{
+	bool counts = g->counts_looks;
+	int n;
+
+	g->counts_looks = false;
+	n = gate_look(g, c, key, ret);
+	g->counts_looks = counts;
+	return n;
+}
+
 int
 gate_keys_bring(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_t cnt)
 {
@@ -197,7 +213,7 @@ gate_keys_bring(struct gate *g, struct gate_conn *c, const struct slice *key, ui
 		if (gate_turn_over(g)) {
 			return -1 - gate_turn_end(g, c);
 		}
-		n = gate_look(g, c, key[c->total], &v);
+		n = look_ahead(g, c, key[c->total], &v);
 		if (n == CACHE_HIT) {
 			gate_look_end(g, &v);
 		} else if (n < 0 && n != GATE_ERR_KEY) {

@@ -66,6 +66,7 @@ begin(struct gate_walk *w, bool held)
 static int
 hold(struct gate *g, struct gate_conn *c, struct slice key, unsigned int type)
 {
+	bool counts = g->counts_looks;
 	struct gate_walk *w;
 	int n;
 
@@ -80,7 +81,9 @@ hold(struct gate *g, struct gate_conn *c, struct slice key, unsigned int type)
 	begin(w, true);
 	c->walk = w;
 	g->held_cnt++;
+	g->counts_looks = false; /* it was looked at */
 	n = key.p != NULL ? look(g, c, key, type, &w->v) : (int)CACHE_HIT;
+	g->counts_looks = counts;
 	if (n != CACHE_HIT) { /* it went just now */
 		gate_walk_drop(g, c);
 	}

@@ -86,6 +86,16 @@ life_of(const struct kvs_drops *ds, const struct kvs_key *key, uint64_t wall_us,
 	return WILL_EXPIRE;
 }
 
+/* Of a key that is dead: nobody deleted it. */
+static bool
+has_expired(const struct kvs_drops *ds, const struct kvs_key *key)
+{
+	struct envelope e;
+
+	return envelope_open(kvs_shard_value(ds->shard, key), &e) == 0 &&
+	       view_present(e.type, e.state);
+}
+
 /* Has a turn be taken at at_ns, or before. */
 static void
 arm(struct kvs_drops *ds, uint64_t at_ns)
@@ -290,6 +300,7 @@ conclude(struct kvs_drops *ds, struct kvs_drop *dr, uint64_t now_ns)
 		keep(ds, dr, now_ns);
 	} else if (dr->what == KVS_DROP_GOES) {
 		ds->stats.dropped++;
+		ds->stats.expired += has_expired(ds, key);
 		ds->gone_cnt++;
 		kvs_drop_remove(ds, key);
 	} else {

@@ -86,7 +86,8 @@ struct kvs_drop_ops {
 };
 
 struct kvs_drop_stats {
-	uint64_t dropped; /* tombstones and expired keys forgotten, as primary */
+	uint64_t dropped; /* tombstones and expired keys forgotten, as primary; */
+	uint64_t expired; /* of these, those that were there until their deadline */
 	uint64_t kept;    /* asked about in vain */
 	uint64_t settled; /* values of which something was forgotten, as primary; */
 	uint64_t marks;   /* of large ones, how many */

@@ -33,6 +33,7 @@ struct kvs_tile {
 	void *mem;
 	struct pages *pages; /* of mem */
 	uint64_t heated, cooled;
+	size_t used_max;   /* as housekeeping saw it */
 	uint64_t asked_ns; /* when memory ahead was asked for, while idle */
 	struct metrics_block metrics;
 };
@@ -259,6 +260,7 @@ kvs_tile_housekeeping(void *ctx, uint64_t now_ns)
 	struct kvs_tile *t = ctx;
 	const struct kvs_shard *s = t->core.shard;
 	const struct kvs_change_stats *ch = &t->core.changes.stats;
+	size_t used = kvs_shard_used_bytes(s);
 	const struct {
 		enum metric metric;
 		uint64_t v;
@@ -272,6 +274,7 @@ kvs_tile_housekeeping(void *ctx, uint64_t now_ns)
 		{ METRIC_kvs_value_lent, s->pin_cnt },
 		{ METRIC_kvs_key_removed, s->stats.removed },
 		{ METRIC_kvs_drop_agreed, t->core.drops.stats.dropped },
+		{ METRIC_kvs_key_expired, t->core.drops.stats.expired },
 		{ METRIC_kvs_drop_refused, t->core.drops.stats.kept },
 		{ METRIC_kvs_drop_settled, t->core.drops.stats.settled },
 		{ METRIC_kvs_drop_mark, t->core.drops.stats.marks },
@@ -288,9 +291,11 @@ kvs_tile_housekeeping(void *ctx, uint64_t now_ns)
 		{ METRIC_kvs_write_late, ch->late },
 		{ METRIC_kvs_key_heated, t->heated },
 		{ METRIC_kvs_key_cooled, t->cooled },
-		{ METRIC_kvs_memory_used, kvs_shard_used_bytes(s) },
+		{ METRIC_kvs_memory_used, used },
+		{ METRIC_kvs_memory_used_max, MAX(used, t->used_max) },
 	};
 
+	t->used_max = MAX(used, t->used_max);
 	for (uint32_t i = 0; i < ARRAY_CNT(row); i++) {
 		metrics_set(&t->metrics, row[i].metric, row[i].v);
 	}

@@ -123,6 +123,25 @@ get|ping {v}|echo {v}|select 0|select 99|wait 0 0|wait x 0|wait 0 -1|role|cluste
 move {k} 0|move {k} x|swapdb 0 0|swapdb 0 99|sort {l} by w* get w* get #|sort {l} desc limit 1 x
 sort {q} by nosort get # store {l}
 '''
+# What exists, and commands on it and on keys that do not: how many keys did each of them look at?
+MADE = '''
+set a 1|set b bits|hset h f 1|rpush l 1 2 3|sadd t 1 2|zadd z 1 a 2 b|geoadd p 1 1 x|pfadd u 1
+'''
+LOOKS = '''
+get a|get none|mget a none b a|exists a a none|strlen a|strlen none|getrange b 0 1|getbit b 1
+bitcount b|bitcount none|bitpos b 1|bitfield_ro b get u8 0|ttl a|ttl none|pttl a|type a|type none
+expiretime a|touch a none|dump a|dump none|hget h f|hget none f|hget h none|hmget h f g|hgetall h
+hgetall none|hlen h|hexists h f|hkeys h|hvals h|hstrlen h f|hrandfield h|hscan h 0|llen l|llen none
+lindex l 0|lrange l 0 -1|lrange none 0 -1|lpos l 1|scard t|scard none|smembers t|smembers none
+sismember t 1|smismember t 1 2 3|srandmember t|sscan t 0|sinter t t|sinter none t|sunion t none
+sdiff t none|sintercard 2 t t|zcard z|zscore z a|zmscore z a b c|zrank z a|zrank none a|zcount z 0 9
+zrange z 0 -1|zrange none 0 -1|zrangebyscore z 0 9|zrevrange z 0 -1|zlexcount z - +|zscan z 0
+zrandmember z|zunion 2 z none|zinter 2 z z|zdiff 2 z none|geopos p x|geodist p x x|geohash p x
+geosearch p frommember x byradius 9 m|pfcount u|pfcount u none|lcs a b|smembers long|sunion long t
+lrange longlist 0 -1|sort_ro longlist|sort_ro none|get t|llen t|dbsize|keys *|scan 0|randomkey|ping
+set a 1|set none2 1|del none2|del none|incr a|append a 2|sadd t 1|srem t none|hset h f 2|lpush l 1
+rpop l|zadd z 3 c|zrem z c|expire a 1000|persist a|setnx a 2|setrange a 0 1|zincrby z 1 a|mset a 1
+'''
 FAMILIES = (STRINGS, LISTS, SETS, HASHES, ZSETS, PLACES, COUNTS, KEYS)
 ANY_ORDER = {'smembers', 'sinter', 'sunion', 'sdiff', 'hkeys', 'hvals', 'keys'}
 PAIRS = {'hgetall'}
@@ -241,6 +260,13 @@ def every_word(talk):
     return out
 
 
+def looks(talk):
+    """(there, not there) of ours, and of Redis, that INFO counts."""
+    said = [c('info', 'stats').decode() for c in (talk.ours, talk.redis)]
+    return tuple(tuple(int(of.split(f'keyspace_{name}:')[1].split()[0])
+                       for name in ('hits', 'misses')) for of in said)
+
+
 class Beside(unittest.TestCase):
     maxDiff = None
     def same(self, resp3):
@@ -300,6 +326,24 @@ class Beside(unittest.TestCase):
                           'zscore endless a', 'zrange endless 0 -1 withscores', 'del endless'):
                 ours, redis = talk(*words.split())
                 self.assertEqual(ours, redis, (way, words))
+
+    def test_looks_of_who_only_reads_are_counted_alike(self):
+        talk, wrong = Talk(), {}
+        self.addCleanup(talk.close)
+        talk('flushall')
+        for words in MADE.strip().split('|'):
+            talk(*words.split())
+        talk('sadd', 'long', *range(2000))      # is gone through in turns
+        talk('rpush', 'longlist', *range(2000))
+        for words in LOOKS.strip().replace('\n', '|').split('|'):
+            before = looks(talk)
+            talk(*words.split())
+            ours, redis = (tuple(b - a for a, b in zip(*of)) for of in zip(before, looks(talk)))
+            if ours != redis:
+                wrong[words] = ours, redis
+        self.assertEqual(wrong, {}, 'there, and not there: ours, and those of Redis')
+        talk('config', 'resetstat')
+        self.assertEqual(looks(talk), ((0, 0), (0, 0)))
 
     def test_docs_show_the_same_words(self):
         talk = Talk()

@@ -4,7 +4,8 @@
 
 Goal:   whom the gate closes for what others did, or for silence, and whom it spares: as Redis 7.
 Method: users whose rights are narrowed or who are removed, while their clients listen, wait,
-        monitor or do nothing; clients that say nothing for longer than gate.idle.
+        monitor or do nothing; clients that say nothing for longer than gate.idle; many who listen
+        where gate.memory is small.
 """
 import os
 import socket
@@ -228,6 +229,36 @@ class Idle(Case):
         self.assertEqual(spared['ssubscribe'].answer(), [b'smessage', b'x', b'z'])
         while b'"spublish" "x" "z"' not in spared['monitor'].line():
             pass
+
+
+class Crowd(Case):
+    settings = ('--set', 'gate.memory=4m')
+    LISTENERS, TEXT = 700, b'm' * 240
+
+    def hear(self, messages):
+        """Publishes to many who all have room for it: how many of them were cut?"""
+        talk, listeners = self.client(), [self.client() for _ in range(self.LISTENERS)]
+        for c in listeners:
+            c('subscribe', 'news')
+        cut = self.number(talk, 'evicted_clients')
+        for _ in range(messages):
+            talk('publish', 'news', self.TEXT)
+        cut = self.number(talk, 'evicted_clients') - cut
+        for c in listeners if cut == 0 else ():
+            for _ in range(messages):
+                self.assertEqual(c.answer(), [b'message', b'news', self.TEXT])
+        for c in listeners:
+            c.close()
+        until(lambda: self.number(talk, 'connected_clients') == 1, WAIT_S, 'they left')
+        talk.close()
+        return cut
+
+    def test_who_has_room_for_messages_to_many_is_not_cut(self):
+        """A machine that stands still may cut some: then once more."""
+        cut = [self.hear(5)]
+        while cut[-1] != 0 and len(cut) < 4:
+            cut.append(self.hear(5))
+        self.assertEqual(cut[-1], 0, f'listeners cut each time: {cut}')
 
 
 if __name__ == '__main__':

@@ -349,6 +349,25 @@ class Server(Case):
         c('nosuch')
         self.assertIn('errorstat_ERR:count=', c('info', 'errorstats').decode())
 
+    def told(self, name):
+        return int(self.c('info').decode().split(f'\r\n{name}:')[1].split('\r\n')[0])
+
+    def test_what_the_store_had_and_has_lost_is_counted(self):
+        before = self.told('expired_keys')
+        for i in range(100):
+            self.c('set', f'short{i}', 'x', 'px', 1)
+            self.c('set', f'deleted{i}', 'x', 'ex', 1000)
+            self.c('del', f'deleted{i}')
+        until(lambda: self.told('expired_keys') >= before + 100, ANSWER_S, 'it is forgotten')
+        self.c('config', 'resetstat')
+        self.assertLess(self.told('expired_keys'), 100)
+        for i in range(4):
+            self.c('set', f'long{i}', bytes(1 << 20))
+        until(lambda: self.told('used_memory') > 4 << 20, ANSWER_S, 'what is there')
+        self.c('del', *(f'long{i}' for i in range(4)))
+        until(lambda: self.told('used_memory') < 4 << 20, ANSWER_S, 'it is gone')
+        self.assertGreater(self.told('used_memory_peak'), 4 << 20)
+
 
 class Tracking(Case):
     def keeper(self, *options):

@@ -143,7 +143,7 @@ static void
 expired_keys_go(void **state)
 {
 	struct world *w = world_make(3, 2, 0, 2 << 20);
-	uint64_t wall_us = timebase_wall_us(&w->time.tb);
+	uint64_t wall_us = timebase_wall_us(&w->time.tb), dropped = 0, expired = 0;
 	char key[16];
 
 	(void)state;
@@ -155,6 +155,15 @@ expired_keys_go(void **state)
 	assert_int_equal(key_cnt(w), 2000);
 	world_move(w, NS_PER_S + 2 * WORLD_PAUSE_NS);
 	assert_int_equal(key_cnt(w), 1000);
+	put(w, "key 1", 0, world_tombstone(w, 2)); /* what is deleted has not expired */
+	world_move(w, 2 * WORLD_PAUSE_NS);
+	assert_int_equal(key_cnt(w), 998);
+	for (uint32_t i = 0; i < 3; i++) {
+		dropped += w->tile[i].core.drops.stats.dropped;
+		expired += w->tile[i].core.drops.stats.expired;
+	}
+	assert_int_equal(dropped, 501); /* by their primaries */
+	assert_int_equal(expired, 500);
 	/* In between nothing runs: the next look is when the next ones expire. */
 	for (uint32_t i = 0; i < 3; i++) {
 		assert_true(kvs_core_timer(&w->tile[i].core) > w->time.now_ns + 900 * NS_PER_S);
