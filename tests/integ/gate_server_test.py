@@ -68,12 +68,10 @@ def node_start(**settings):
 
 def setUpModule():
     node, NODE['port'] = node_start(memory='16m', backlog='256k', slowlog='50ms')
-    unittest.addModuleCleanup(node.end)
-    path = f'{node.folder}/functions.c'
-    with open(path, 'w', encoding='utf-8') as f:
-        f.write(FUNCTIONS)
-    for source in (path, f'{SOURCE}/examples/increment.c', f'{SOURCE}/examples/echo.c'):
-        code, _, said = node.run('deploy', source)
+    unittest.addModuleCleanup(node.remove)
+    node.deploy(FUNCTIONS)
+    for name in 'increment', 'echo':
+        code, _, said = node.run('deploy', f'{SOURCE}/examples/{name}.c')
         if code != 0:
             raise RuntimeError(said)
     node.run('dag', 'add', 'twice', 'increment -> increment#2')
@@ -525,7 +523,7 @@ class Users(Case):
             self.assertEqual(c('auth', 'open', 'x'), '+OK')
             self.assertRegex(c('function', 'load', code % ('x', 'x', 1)), '^-NOPERM')
         finally:
-            node.end()
+            node.remove()
 
     def test_what_is_loaded_is_bounded(self):
         """The compiler reads a file that has no end until it has all that it may have; for one
@@ -547,8 +545,8 @@ class Users(Case):
                              'gate.load_time')
             until(lambda: not is_read(f'{folder}/fifo'), ANSWER_S, 'the end of the compiler')
         finally:
-            node.end()
-            late.end()
+            node.remove()
+            late.remove()
             shutil.rmtree(folder)
 
     def test_users(self):
@@ -635,7 +633,7 @@ class Users(Case):
             self.assertEqual(d('ping')[:7], '-NOAUTH')
             self.assertEqual(d('auth', 'now'), '+OK')
         finally:
-            node.end()
+            node.remove()
         with open(f'{folder}/users', 'w', encoding='utf-8') as f:
             f.write('user one on\nuser two on +nosuch\n')
         try:
@@ -660,7 +658,7 @@ class Encrypted(Case):
                             f'{cls.folder}/{name}.pem'], check=True, capture_output=True)
         cls.node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', *cls.tls(),
                         '--set', 'gate.slow=10s', '--set', 'gate.memory=16m')
-        cls.addClassCleanup(cls.node.end)
+        cls.addClassCleanup(cls.node.remove)
         cls.port = port_of(cls.node, ' over TLS')
         cls.ctx = ssl.create_default_context(cafile=f'{cls.folder}/server.pem')
 
@@ -752,7 +750,7 @@ class Encrypted(Case):
                     self.assertEqual(s.recv(100), b'+PONG\r\n')
                     self.assertTrue(s.session_reused)
         finally:
-            node.end()
+            node.remove()
 
     def test_a_wrong_file_is_named(self):
         with self.assertRaisesRegex(RuntimeError, 'gate.tls_key: .*client.key'):

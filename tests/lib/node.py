@@ -52,10 +52,9 @@ class Node:
             if self.process.poll() is not None:
                 raise RuntimeError('it ended')
         except (RuntimeError, TimeoutError) as error:
-            self.end()
+            self.stop()
             said = self.said()
-            self.log.close()
-            shutil.rmtree(self.folder)
+            self.clear()
             raise RuntimeError('the node did not start:\n' + said) from error
 
     def run(self, *args, stdin=b''):
@@ -94,7 +93,16 @@ class Node:
         """Process ids of those that serve."""
         return [e['pid'] for e in self.json('ps')['executors'] if e['state'] == 'serving']
 
-    def end(self):
+    def deploy(self, text, *args, name='functions.c'):
+        """Deploys the functions of a C source; RuntimeError with what was said when that fails."""
+        path = os.path.join(self.folder, name)
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write(text)
+        code, _, said = self.run('deploy', path, *args)
+        if code != 0:
+            raise RuntimeError(said)
+
+    def stop(self):
         if self.process.poll() is None:
             self.process.terminate()
             try:
@@ -103,10 +111,14 @@ class Node:
                 self.process.kill()
                 self.process.wait()
 
+    def clear(self):
+        self.log.close()
+        shutil.rmtree(self.folder)
+
     def remove(self):
+        """The one way to be done with it: ends it, and its folder goes."""
         code = self.process.poll()
         if code:    # what else would be seen is that nobody can connect
             print(f'the node ended with {code}:\n' + self.said(), file=sys.stderr)
-        self.end()
-        self.log.close()
-        shutil.rmtree(self.folder)
+        self.stop()
+        self.clear()
