@@ -67,5 +67,4 @@ packages-build packages-test packages-check packages-bench: packages-%:
 	@./.ci/packages build $*
 
 $(BUILD)/build.ninja: | packages-build
-	@CC=gcc meson setup $(BUILD) >$(BUILD).log || { cat $(BUILD).log; exit 1; }
-	@rm $(BUILD).log
+	@./.ci/configure $(BUILD) gcc
