@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import unittest
+import unittest.mock
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from node import Node, until   # noqa: E402
@@ -530,8 +531,9 @@ class Users(Case):
         that nobody writes it waits until gate.load_time. Then the next one has its turn."""
         folder = tempfile.mkdtemp(prefix='microburst-load-')
         os.mkfifo(f'{folder}/fifo')
-        node, port = node_start(load='yes', password='sesame', load_time='150s')
-        late, late_port = node_start(load='yes', password='sesame', load_time='1s')
+        with unittest.mock.patch.dict(os.environ, TMPDIR=folder):
+            node, port = node_start(load='yes', password='sesame', load_time='150s')
+            late, late_port = node_start(load='yes', password='sesame', load_time='1s')
         try:
             c = self.client(port)
             self.assertEqual(c('auth', 'sesame'), '+OK')
@@ -544,6 +546,7 @@ class Users(Case):
             self.assertEqual(c.answer(), '-ERR Error compiling function: it took longer than '
                              'gate.load_time')
             until(lambda: not is_read(f'{folder}/fifo'), ANSWER_S, 'the end of the compiler')
+            self.assertEqual(os.listdir(folder), ['fifo'])      # though it was killed
         finally:
             node.remove()
             late.remove()
