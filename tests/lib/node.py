@@ -35,6 +35,21 @@ def until(condition, seconds, what):
         time.sleep(0.02)
 
 
+def children_of(parent):
+    """{process id: (name, state)}, in the order in which they were started."""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open(f'/proc/{pid}/stat', encoding='utf-8') as f:
+                name, rest = f.read().split('(', 1)[1].rsplit(')', 1)
+        except OSError:     # it has ended
+            continue
+        fields = rest.split()
+        if int(fields[1]) == parent:
+            found[int(pid)] = (int(fields[19]), name, fields[0])
+    return {pid: row[1:] for pid, row in sorted(found.items(), key=lambda one: one[1][0])}
+
+
 class Node:
     """`microburst up` in a folder that goes with it; within: a command that runs it elsewhere."""
 
@@ -69,19 +84,8 @@ class Node:
         return self.log.read().decode(errors='replace')
 
     def children(self):
-        """{process id: (name, state)} of its zygote, executors, and of what nobody has reaped; in
-        the order in which they were started."""
-        found = {}
-        for pid in filter(str.isdigit, os.listdir('/proc')):
-            try:
-                with open(f'/proc/{pid}/stat', encoding='utf-8') as f:
-                    name, rest = f.read().split('(', 1)[1].rsplit(')', 1)
-            except OSError:     # it has ended
-                continue
-            fields = rest.split()
-            if int(fields[1]) == self.process.pid:
-                found[int(pid)] = (int(fields[19]), name, fields[0])
-        return {pid: row[1:] for pid, row in sorted(found.items(), key=lambda one: one[1][0])}
+        """Its zygote, executors, and what nobody has reaped."""
+        return children_of(self.process.pid)
 
     def zygote(self):
         """Its process id; None while there is none. It is older than the executors that it forks,
