@@ -33,6 +33,7 @@ install: build ## install under PREFIX=/usr/local; DESTDIR= stages a package
 	@ninja -C $(BUILD) build.ninja >/dev/null || true # says the same again below if it failed
 	@$(NINJA)
 	@meson install -C $(BUILD) --no-rebuild --quiet
+	@$(if $(DESTDIR),,ldconfig 2>/dev/null || true) # the loader has a list; only root writes it
 
 fmt: packages-test ## format all C sources in place
 	@git ls-files -z '*.c' '*.h' | xargs -0r clang-format-14 -i
@@ -67,5 +68,4 @@ packages-build packages-test packages-check packages-bench: packages-%:
 	@./.ci/packages build $*
 
 $(BUILD)/build.ninja: | packages-build
-	@CC=gcc meson setup $(BUILD) >$(BUILD).log || { cat $(BUILD).log; exit 1; }
-	@rm $(BUILD).log
+	@./.ci/configure $(BUILD) gcc

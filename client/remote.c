@@ -311,7 +311,7 @@ remote_op_start(struct lane *l, struct remote_op *op)
 
 /* ---------------------------------------------------------------------- lanes */
 
-static void
+void
 lane_hello(struct lane *l)
 {
 	const struct rpc_request hello = { .op = RPC_HELLO };

@@ -57,8 +57,9 @@ int remote_future_start(struct mb_client *c, const struct mb_call_options *opt, 
 /* remote_wall_ns: as domain_welcome.wall_ns, of a node that is elsewhere. */
 uint64_t remote_wall_ns(const struct mb_client *c);
 
-/* remote_day_us is the clock of the day of a node that is elsewhere. */
-uint64_t remote_day_us(const struct mb_client *c);
+/* remote_day_us asks a node that is elsewhere for its clock of the day; of one that does not answer
+ * it is what the clock would be now by what it told last. */
+uint64_t remote_day_us(struct mb_client *c);
 
 /* remote_taken tells whether the node has an open call. */
 bool remote_taken(const struct mb_client *c, uint64_t call);

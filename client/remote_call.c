@@ -171,8 +171,16 @@ remote_wall_ns(const struct mb_client *c)
 }
 
 uint64_t
-remote_day_us(const struct mb_client *c)
+remote_day_us(struct mb_client *c)
 {
+	struct lane *l = &c->remote->lane[0];
+
+	/* What it told last is not enough: its clock may have been set since, and ours, which tells
+	 * how long ago that was, stands still while this machine sleeps. */
+	lane_hello(l);
+	while (!l->hello.done) {
+		client_pump(c, 0);
+	}
 	return c->remote->day_us + timebase_now_ns(timebase_real()) / NS_PER_US;
 }
 

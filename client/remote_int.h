@@ -70,6 +70,10 @@ struct remote {
 /* remote_alloc_spare is remote_alloc for an answer: it may lie in what remote_spare keeps. */
 void *remote_alloc_spare(struct remote *r, size_t bytes);
 
+/* lane_hello greets a lane's other end, unless a greeting is on its way: l->hello.done when it has
+ * ended. */
+void lane_hello(struct lane *l);
+
 /* remote_call_lane is where this client's calls go. */
 struct lane *remote_call_lane(struct remote *r);
 

@@ -143,9 +143,9 @@ node_lcores(struct node *n, char why[NODE_WHY_BYTES])
 			return node_fail(
 				why, err,
 				err == MB_ERR_NO_URING
-					? "this kernel has no io_uring that can be used: "
-					  "it needs Linux 5.13 and "
-					  "kernel.io_uring_disabled=0"
+					? "this kernel has no io_uring that can be used: it needs "
+					  "Linux 5.13, kernel.io_uring_disabled=0, and in a "
+					  "container a seccomp profile that passes io_uring_*"
 				: err == MB_ERR_NO_MEMORY
 					? "no memory for an lcore: its io_uring is locked, "
 					  "see RLIMIT_MEMLOCK (ulimit -l)"

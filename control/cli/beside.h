@@ -15,6 +15,10 @@
 
 #include <limits.h>
 
+/* Where a program is, /proc says. */
+#define BESIDE_NO_NODE                                                                             \
+	"there is no microburstd beside this program, or no /proc: build, install or mount it"
+
 /* beside_program finds a program of ours by its name.
  * Returns: 0 with its path in ret; MB_ERR_NOT_FOUND. */
 int beside_program(const char *name, char ret[static PATH_MAX]);

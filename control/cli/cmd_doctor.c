@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "beside.h"
 #include "cli.h"
 #include "doctor.h"
 #include "doctor_conf.h"
@@ -79,9 +80,7 @@ ask_of(struct cli *cli, const struct doctor *d, struct params *p, struct doctor_
 		err = doctor_conf(d->config, p, &pages);
 	}
 	if (err == MB_ERR_NOT_FOUND) {
-		return cli_fail(cli, err,
-				"there is no microburstd beside this program: build or install it",
-				"cannot read %s", d->config);
+		return cli_fail(cli, err, BESIDE_NO_NODE, "cannot read %s", d->config);
 	}
 	if (err != 0) {
 		return cli_fail(cli, err, NULL, "cannot read %s", d->config);

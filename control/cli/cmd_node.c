@@ -52,9 +52,7 @@ up_run(struct cli *cli)
 	size_t n = 0;
 
 	if (beside_program("microburstd", path) != MB_OK) {
-		return cli_fail(cli, MB_ERR_NOT_FOUND,
-				"there is no microburstd beside this program: build or install it",
-				"cannot start a node");
+		return cli_fail(cli, MB_ERR_NOT_FOUND, BESIDE_NO_NODE, "cannot start a node");
 	}
 	argv[n++] = path;
 	if (up->config != NULL) {

@@ -180,16 +180,13 @@ static void
 ctl_welcome(struct ctl *c, struct ctl_conn *conn, struct proc *p)
 {
 	struct domain_welcome w = {
-		.proto = DOMAIN_PROTO,
 		.inc = p->inc,
 		.proc = p->idx,
 		.is_executor = p->is_executor,
-		.daemon_pid = (uint32_t)getpid(),
-		.lcore_cnt = c->cfg.lcore_cnt,
-		.cache_cnt = c->cfg.cache_cnt,
+		.lcore_cnt = (uint16_t)c->cfg.lcore_cnt,
+		.cache_cnt = (uint16_t)c->cfg.cache_cnt,
 		.spin_ns = p->is_executor ? c->cfg.executor_spin_ns : c->cfg.client_spin_ns,
 		.cpu = p->is_executor ? c->exec[p->idx].cpu : -1,
-		.node_id = c->cfg.node_id,
 		.wall_ns = c->cfg.wall_ns,
 	};
 	struct domain_msg m = { .kind = DOMAIN_WELCOME, .text_len = sizeof(w) };

@@ -8,9 +8,8 @@
  *        └───────── work ───────────┘   └──── any wake ───────┘
  *
  * A busy lcore never looks at the clock for anybody's sake but its own, never enters the kernel,
- * and nobody rings it. A spinning one is the same without work. Two spinners on one cpu take turns
- * by the millisecond; so only who holds the cpu's spin token spins with pauses, and who does not
- * gives the cpu away after each look (I5). An asleep one must be rung.
+ * and nobody rings it. A spinning one is the same without work; what it does with its cpu meanwhile
+ * lcore_idle.c says. An asleep one must be rung.
  *
  * I1  Before the wait: every waiting flag up, then a full fence, then every queue looked at once
  *     more. (The argument is in lcore_bell.h.) A pass that found anything, or a stop, calls the
@@ -20,10 +19,6 @@
  * I3  The only timers are those that tiles ask for, and I2's second. None of them is armed in the
  *     kernel: the earliest is the length of the wait.
  * I4  Whatever runs once a pass is bounded, so a tile's turn comes round.
- * I5  Without the token an idle lcore yields after each look, but as long as tiles await another
- *     core, await_ns at most; and but once in TURN_NS when the last work, and all for so long
- *     before it, was of tiles that are far, none awaits an executor on this very cpu, and who
- *     holds the token does not wait for other cpus: nothing here could tell when his word comes.
  *
  * Why one thread for many tiles at all: on a small machine there is nothing else, and on a large
  * one it is the same loop with one tile in it.
@@ -48,6 +43,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "lcore_idle.h"
 #include "lcore_uring.h"
 #include "metrics.h"
 #include "timebase.h"
@@ -55,17 +51,8 @@
 #define LCORE_MAGIC UINT32_C(0x4d424c43)
 #define NOT_STARTED UINT32_MAX
 
-/* For so long an idle lcore may keep the cpu from those for whom it does nothing: longer than from
- * one call by a far socket to the next, 13 to 31 us: each gives the cpu to its executor anyway. */
-#define TURN_NS (50 * NS_PER_US)
 /* About what a wake costs both sides: never twice the best. */
 #define SPIN_NS (50 * NS_PER_US)
-
-enum spin {
-	SPIN_NOT = 0, /* has not been idle since its last sleep */
-	SPIN_ALONE,   /* holds the spin token */
-	SPIN_YIELD,   /* somebody else does */
-};
 
 struct lcore {
 	struct lcore_bell bell; /* first: a line of its own, read by every producer */
@@ -76,17 +63,10 @@ struct lcore {
 	uint64_t now_ns;
 	uint64_t tsc;             /* when the last poll that found work ended, or the pass began */
 	uint64_t booked_tsc;      /* the time before is accounted for */
-	uint64_t busy_ns;         /* when a pass last found work */
-	uint64_t near_ns;         /* when somebody on this cpu may last have got something */
-	uint64_t far_ns;          /* when a tile that is far last worked */
-	uint64_t gave_ns;         /* when the cpu was last given away */
-	uint64_t idle_ns;         /* when the first pass without any began since; 0: not yet */
 	uint64_t due_ns;          /* no tile's housekeeping is due before */
 	uint64_t housekeeping_ns; /* all tiles' housekeeping is due */
-	enum spin spin;
-	bool awaited; /* the cpu was kept, though another wants it, for what a tile awaits */
-	bool far;     /* had work, and for TURN_NS only of tiles that are far */
-	bool untidy;  /* worked since all tiles' last housekeeping */
+	struct lcore_idle idle;
+	bool untidy; /* worked since all tiles' last housekeeping */
 	uint32_t eal_lcore_id;
 	uint32_t tile_cnt;
 	struct tile tile[TILE_CNT_MAX];
@@ -219,38 +199,12 @@ lcore_bell(struct lcore *lcore)
 
 /* ---- what happens once a pass ---------------------------------------------------------------- */
 
-/* Remembers for whom there was work: for somebody on this cpu, perhaps, and on another one. */
-static void
-worked_for(struct lcore *l, bool near, bool far)
-{
-	l->near_ns = near ? l->now_ns : l->near_ns;
-	l->far_ns = far ? l->now_ns : l->far_ns;
-	l->far = l->now_ns - l->near_ns >= TURN_NS;
-}
-
-/* The same of the tiles that worked in this pass. */
-static void
-tiles_worked(struct lcore *l, uint64_t worked)
-{
-	bool near = false, far = false;
-
-	for (; worked != 0; worked &= worked - 1) {
-		const struct tile *t = &l->tile[__builtin_ctzll(worked)];
-
-		if (t->ops->far != NULL && t->ops->far(t->ctx)) {
-			far = true;
-		} else {
-			near = true;
-		}
-	}
-	worked_for(l, near, far);
-}
-
-/* Returns whether any tile found work. An answer goes the way back of its question: behind the last
- * tile that worked those before it are polled again, as long as they worked and do so again. So a
- * write is asked, done and answered in one pass where all that it passes are on one lcore. */
+/* Returns whether there was work: a tile's, or events that came before. An answer goes the way back
+ * of its question: behind the last tile that worked those before it are polled again, as long as
+ * they worked and do so again. So a write is asked, done and answered in one pass where all that it
+ * passes are on one lcore. */
 static bool
-tiles_poll(struct lcore *l)
+tiles_poll(struct lcore *l, bool events)
 {
 	uint64_t worked = 0;
 	uint32_t i;
@@ -266,9 +220,9 @@ tiles_poll(struct lcore *l)
 		while (i-- > 0 && (worked >> i & 1) != 0 &&
 		       tile_poll(&l->tile[i], l->now_ns, &l->tsc) != 0) {
 		}
-		tiles_worked(l, worked);
 	}
-	return worked != 0;
+	lcore_idle_pass(&l->idle, worked, events, l->now_ns);
+	return worked != 0 || events;
 }
 
 /* Asks every tile when its housekeeping is due. */
@@ -315,99 +269,10 @@ account(struct lcore *l, bool busy)
 {
 	metrics_add(l->metrics, METRIC_lcore_pass_run, 1);
 	book(l, busy ? METRIC_lcore_time_busy : METRIC_lcore_time_idle);
-	if (!busy && l->idle_ns == 0) {
-		l->idle_ns = l->now_ns;
-	}
-	if (busy) {
-		l->idle_ns = 0;
-		l->busy_ns = l->now_ns;
-		l->untidy = true;
-	}
+	l->untidy |= busy;
 }
 
 /* ---- waiting --------------------------------------------------------------------------------- */
-
-/* Whether a tile waits for what comes from another core. */
-static bool
-tiles_await(const struct lcore *l)
-{
-	for (uint32_t i = 0; i < l->tile_cnt; i++) {
-		const struct tile *t = &l->tile[i];
-
-		if (t->ops->awaits != NULL && t->ops->awaits(t->ctx)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Whether it is about to come: two switches of threads, there and back, take longer. */
-static bool
-awaits(const struct lcore *l)
-{
-	/* A pass with work may have been long. */
-	return l->now_ns - l->idle_ns < l->cfg.await_ns && tiles_await(l);
-}
-
-static void
-give(struct lcore *l)
-{
-	l->gave_ns = l->now_ns;
-	sched_yield();
-}
-
-/* May it keep the cpu for this look? I5. */
-static bool
-keeps(const struct lcore *l)
-{
-	return l->far && l->now_ns - l->gave_ns < TURN_NS &&
-	       !(l->cfg.await_ns == 0 && tiles_await(l)) && !l->cfg.spin_any(l->cfg.spin_ctx);
-}
-
-/* May the lcore, idle, go on polling? Asks for the cpu's token when it begins to. */
-static bool
-may_spin(struct lcore *l)
-{
-	if (l->now_ns - l->busy_ns >= l->cfg.spin_ns &&
-	    l->now_ns - l->far_ns >= l->cfg.far_spin_ns) {
-		return false;
-	}
-	if (l->spin == SPIN_NOT) {
-		l->spin = SPIN_ALONE;
-		if (l->cfg.spin_try != NULL && !l->cfg.spin_try(l->cfg.spin_ctx)) {
-			l->spin = SPIN_YIELD;
-			metrics_add(l->metrics, METRIC_lcore_spin_refused, 1);
-		}
-	}
-	l->awaited = l->spin == SPIN_YIELD && awaits(l);
-	if (l->spin == SPIN_ALONE || l->awaited || keeps(l)) {
-		cpu_pause();
-	} else {
-		give(l);
-	}
-	return true;
-}
-
-static void
-spin_end(struct lcore *l)
-{
-	if (l->spin == SPIN_ALONE && l->cfg.spin_release != NULL) {
-		l->cfg.spin_release(l->cfg.spin_ctx);
-	}
-	l->spin = SPIN_NOT;
-	l->awaited = false;
-}
-
-/* After a pass with work. Who shares the cpu is awaited, or waits for what was made of what has
- * come now: one more look before he gets it would be time of his. */
-static void
-hand_over(struct lcore *l)
-{
-	if (l->cfg.await_ns == 0 ? tiles_await(l) : unlikely(l->awaited) && !tiles_await(l)) {
-		l->awaited = false;
-		give(l);
-	}
-}
 
 static void
 arm(struct lcore *l, bool up)
@@ -444,7 +309,7 @@ nap(struct lcore *l, uint64_t until_ns, bool stopping)
 	} else if (l->untidy) {
 		until_ns = MIN(until_ns, l->housekeeping_ns);
 	}
-	spin_end(l);
+	lcore_idle_end(&l->idle);
 
 	arm(l, true);
 	/* R11: full fence; pairs with A11 in lcore_bell_ring_if_waiting, and with those of the
@@ -453,7 +318,7 @@ nap(struct lcore *l, uint64_t until_ns, bool stopping)
 	 * Keeps I1. */
 	atomic_thread_fence(memory_order_seq_cst);
 	length_ns = nap_length(l, until_ns);
-	if (tiles_poll(l)) {
+	if (tiles_poll(l, false)) {
 		metrics_add(l->metrics, METRIC_lcore_nap_refused, 1);
 		account(l, true);
 	} else if (length_ns > 0 && stop_asked(l) == stopping) {
@@ -491,13 +356,11 @@ loop(struct lcore *l)
 	for (;;) {
 		int events = lcore_uring_poll(&l->uring); /* <= LCORE_CQE_BURST callbacks */
 		bool busy;
+		int err;
 
 		l->now_ns = timebase_now_ns(l->cfg.timebase);
-		if (events > 0) {
-			worked_for(l, true, false); /* whose they are is not told */
-		}
-		busy = tiles_poll(l) || events > 0; /* <= a burst of each input of each tile */
-		tiles_housekeep(l, false);          /* those whose time has come */
+		busy = tiles_poll(l, events > 0); /* <= a burst of each input of each tile */
+		tiles_housekeep(l, false);        /* those whose time has come */
 		account(l, busy);
 
 		if (unlikely(events < 0)) {
@@ -514,11 +377,18 @@ loop(struct lcore *l)
 				return MB_ERR_DEADLINE;
 			}
 		}
-		if (busy) {
-			hand_over(l);
-		} else if (!may_spin(l)) {
-			int err = nap(l, drain_until_ns, drain_until_ns != UINT64_MAX);
-
+		switch (busy ? lcore_idle_worked(&l->idle, l->now_ns)
+			     : lcore_idle_next(&l->idle, l->now_ns)) {
+		case LCORE_IDLE_LOOK:
+			break;
+		case LCORE_IDLE_SPIN:
+			cpu_pause();
+			break;
+		case LCORE_IDLE_GIVE:
+			sched_yield();
+			break;
+		case LCORE_IDLE_SLEEP:
+			err = nap(l, drain_until_ns, drain_until_ns != UINT64_MAX);
 			if (err != MB_OK) {
 				return err;
 			}
@@ -553,11 +423,12 @@ lcore_run(struct lcore *lcore)
 	if (err == MB_OK) {
 		lcore_uring_workers_off(&l->uring, &l->cfg.lcore_cpus);
 		timebase_tsc_calibrate();
-		l->now_ns = l->busy_ns = l->near_ns = timebase_now_ns(l->cfg.timebase);
+		l->now_ns = timebase_now_ns(l->cfg.timebase);
+		lcore_idle_begin(&l->idle, &l->cfg, l->tile, l->tile_cnt, l->metrics, l->now_ns);
 		l->booked_tsc = timebase_tsc();
 		err = loop(l);
 	}
-	spin_end(l);
+	lcore_idle_end(&l->idle);
 	for (uint32_t i = 0; i < l->tile_cnt; i++) {
 		tile_stop(&l->tile[i]);
 	}
@@ -656,7 +527,7 @@ lcore_populate(struct lcore *lcore, void *at, size_t bytes)
 uint64_t
 lcore_busy_ns(const struct lcore *lcore)
 {
-	return lcore->busy_ns;
+	return lcore->idle.busy_ns;
 }
 
 struct io_uring *

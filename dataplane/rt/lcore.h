@@ -61,7 +61,7 @@ struct lcore_cfg {
 
 	/* The cpu's spin token. spin_try is called when the lcore has become idle: true, it may
 	 * spin until spin_release; false, somebody else spins here and it yields after each look
-	 * (lcore.c, I5).
+	 * (lcore_idle.c).
 	 * Release is called before every sleep that follows a true, and at the end. spin_any tells
 	 * whether who spins here instead waits for what any cpu may send him. All NULL: the cpu is
 	 * this lcore's alone. Called from the lcore's thread. */

@@ -14,9 +14,12 @@
  *   O3  Source may name a file without an end, or one that is waited for. The process and those
  *       that it starts get LOAD_DATA_BYTES of memory each, and end at gate.load_time: they are a
  *       process group, whose number is nobody else's as long as one of them holds the pipe.
+ *   O4  What they write is in a folder of the load's own, which goes with it: who is killed removes
+ *       nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -44,13 +47,39 @@
 #endif
 #endif
 
+#define LOAD_ENV_MAX 256 /* variables of ours that the process gets, at most */
+
 extern char **environ;
+
+static int
+file_remove(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	(void)st;
+	(void)kind;
+	(void)at;
+	(void)!remove(path);
+	return 0;
+}
 
 static void
 files_remove(struct gate_load *l)
 {
-	(void)!unlink(l->file);
-	(void)!rmdir(l->dir);
+	nftw(l->dir, file_remove, 4, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Our environment, but for where files go meanwhile. Keeps O4. */
+static void
+env_make(const char *tmpdir, const char *ret[static LOAD_ENV_MAX + 2])
+{
+	size_t cnt = 0;
+
+	for (char **e = environ; *e != NULL && cnt < LOAD_ENV_MAX; e++) {
+		if (strncmp(*e, "TMPDIR=", 7) != 0) {
+			ret[cnt++] = *e;
+		}
+	}
+	ret[cnt++] = tmpdir;
+	ret[cnt] = NULL;
 }
 
 /* The source as a file of a folder of its own, as compilers want one. */
@@ -104,7 +133,9 @@ spawn(struct gate *g, struct gate_load *l, int out)
 {
 	const char *argv[] = { g->cfg.cli, "deploy",           l->file, "--json",
 			       "--socket", g->cfg.node_socket, NULL };
+	const char *env[LOAD_ENV_MAX + 2];
 	const struct sched_param usual = { 0 };
+	char tmpdir[sizeof(l->dir) + 8];
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
 	sigset_t none, all;
@@ -112,6 +143,8 @@ spawn(struct gate *g, struct gate_load *l, int out)
 	pid_t pid = 0;
 	int err;
 
+	snprintf(tmpdir, sizeof(tmpdir), "TMPDIR=%s", l->dir);
+	env_make(tmpdir, env);
 	sigemptyset(&none);
 	sigfillset(&all);
 	posix_spawnattr_init(&attr);
@@ -125,7 +158,7 @@ spawn(struct gate *g, struct gate_load *l, int out)
 	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
 	posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-	err = posix_spawn(&pid, g->cfg.cli, &files, &attr, (char *const *)argv, environ);
+	err = posix_spawn(&pid, g->cfg.cli, &files, &attr, (char *const *)argv, (char *const *)env);
 	posix_spawn_file_actions_destroy(&files);
 	posix_spawnattr_destroy(&attr);
 	if (err != 0) {

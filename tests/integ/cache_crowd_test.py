@@ -118,10 +118,7 @@ class Crowd(GateTest):
         self.left(set(range(CNT)) - {int(m[7:]) for m in taken})
 
     def functions(self, at_once):
-        path = os.path.join(self.node.folder, 'removes.c')
-        with open(path, 'w', encoding='utf-8') as f:
-            f.write(REMOVES)
-        self.assertEqual(self.node.run('deploy', path)[0], 0)
+        self.node.deploy(REMOVES)
         half, calls = CNT // 2, 4
 
         def remove(at):

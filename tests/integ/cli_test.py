@@ -838,8 +838,9 @@ class Catalog(Case):
                                            (['dag', 'add', f'crowded{i}', f'crowd{i}'], True),
                                            (['dag', 'rm', f'crowded{i}'], True)])
             with subprocess.Popen([MICROBURST, *command, '--socket', NODE.socket],
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as p:
-                if not ends:
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                  env={**os.environ, 'TMPDIR': NODE.folder}) as p:
+                if not ends:    # what it compiles stays behind
                     time.sleep(chance.random() / 4)
                     p.kill()
 

@@ -74,7 +74,7 @@ import redis
 def same(got, want):
     assert got == want, (got, want)
 
-r = redis.Redis(port=int(sys.argv[1]), decode_responses=True)
+r = redis.Redis('127.0.0.1', int(sys.argv[1]), decode_responses=True)
 assert r.ping()
 same(r.set('a', 1), True)
 same(r.incr('a', 4), 5)
@@ -131,7 +131,7 @@ class Lock(redis.lock.Lock):
         return self.do_extend(self.timeout, True)
 
 def locked():
-    own = redis.Redis(port=int(sys.argv[1]))
+    own = redis.Redis('127.0.0.1', int(sys.argv[1]))
     for _ in range(10):
         with own.lock('lock', timeout=30, sleep=0.001, lock_class=Lock):
             own.set('sum', int(own.get('sum') or 0) + 1)

@@ -17,21 +17,10 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from node import Node, until   # noqa: E402
-from resp import Raw, port_of   # noqa: E402
+from resp import NEXT, Raw, port_of    # noqa: E402
 
 MICROBURST, SOURCE = sys.argv[1:3]
 FUNCTIONS = r"""
-#include <microburst/function.h>
-
-MB_FUNCTION(next)
-{
-    struct mb_slice key;
-    int64_t n;
-
-    MB_TRY(mb_arg_utf8(call, 0, &key));
-    MB_TRY(mb_incr(call, key, 1, &n));
-    return mb_return_i64(call, n);
-}
 MB_FUNCTION(repeat) { /* its text, until the result has so many bytes */
     static char out[40000];
     struct mb_slice text;
@@ -60,14 +49,9 @@ NODE = {}
 
 def setUpModule():
     node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', '--set', 'executor.count=2')
-    unittest.addModuleCleanup(node.end)
+    unittest.addModuleCleanup(node.remove)
     NODE['node'], NODE['port'] = node, port_of(node)
-    path = f'{node.folder}/functions.c'
-    with open(path, 'w', encoding='utf-8') as f:
-        f.write(FUNCTIONS)
-    code, _, said = node.run('deploy', path)
-    if code != 0:
-        raise RuntimeError(said)
+    node.deploy(NEXT + FUNCTIONS)
 
 
 class Pipelines(unittest.TestCase):

@@ -27,7 +27,7 @@ class Case(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', *cls.settings)
-        cls.addClassCleanup(cls.node.end)
+        cls.addClassCleanup(cls.node.remove)
         cls.port = port_of(cls.node)
 
     def client(self):

@@ -25,7 +25,7 @@ LONGER = '-OOM the value is longer than cache.bytes'
 def setUpModule():
     NODE['node'] = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', '--set', 'cache.bytes=16m',
                         '--set', 'kvs.bytes=256m')
-    unittest.addModuleCleanup(NODE['node'].end)
+    unittest.addModuleCleanup(NODE['node'].remove)
     NODE['port'] = port_of(NODE['node'])
 
 

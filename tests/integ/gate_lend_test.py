@@ -43,7 +43,7 @@ class Case(unittest.TestCase):
                         f'gate.socket={cls.path}', '--set', f'gate.zerocopy={cls.zerocopy}',
                         '--set', f'gate.slow={cls.slow}', '--set', 'gate.memory=16m',
                         *[x for s in cls.settings for x in ('--set', s)])
-        cls.addClassCleanup(cls.node.end)
+        cls.addClassCleanup(cls.node.remove)
         cls.port = port_of(cls.node)
 
     def setUp(self):
@@ -250,7 +250,7 @@ class Slow(unittest.TestCase):
 class Auto(unittest.TestCase):
     def test_to_this_machine_nothing_is_lent(self):
         node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0')
-        self.addCleanup(node.end)
+        self.addCleanup(node.remove)
         c = Raw(port_of(node))
         self.addCleanup(c.close)
         c('set', 'v', value_of(1, MIB))

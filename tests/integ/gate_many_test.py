@@ -26,7 +26,7 @@ NODE = {}
 
 def setUpModule():
     node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0')
-    unittest.addModuleCleanup(node.end)
+    unittest.addModuleCleanup(node.remove)
     NODE['node'], NODE['port'] = node, port_of(node)
 
 

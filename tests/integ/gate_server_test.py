@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import unittest
+import unittest.mock
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from node import Node, until   # noqa: E402
@@ -68,12 +69,10 @@ def node_start(**settings):
 
 def setUpModule():
     node, NODE['port'] = node_start(memory='16m', backlog='256k', slowlog='50ms')
-    unittest.addModuleCleanup(node.end)
-    path = f'{node.folder}/functions.c'
-    with open(path, 'w', encoding='utf-8') as f:
-        f.write(FUNCTIONS)
-    for source in (path, f'{SOURCE}/examples/increment.c', f'{SOURCE}/examples/echo.c'):
-        code, _, said = node.run('deploy', source)
+    unittest.addModuleCleanup(node.remove)
+    node.deploy(FUNCTIONS)
+    for name in 'increment', 'echo':
+        code, _, said = node.run('deploy', f'{SOURCE}/examples/{name}.c')
         if code != 0:
             raise RuntimeError(said)
     node.run('dag', 'add', 'twice', 'increment -> increment#2')
@@ -544,15 +543,16 @@ class Users(Case):
             self.assertEqual(c('auth', 'open', 'x'), '+OK')
             self.assertRegex(c('function', 'load', code % ('x', 'x', 1)), '^-NOPERM')
         finally:
-            node.end()
+            node.remove()
 
     def test_what_is_loaded_is_bounded(self):
         """The compiler reads a file that has no end until it has all that it may have; for one
         that nobody writes it waits until gate.load_time. Then the next one has its turn."""
         folder = tempfile.mkdtemp(prefix='microburst-load-')
         os.mkfifo(f'{folder}/fifo')
-        node, port = node_start(load='yes', password='sesame', load_time='150s')
-        late, late_port = node_start(load='yes', password='sesame', load_time='1s')
+        with unittest.mock.patch.dict(os.environ, TMPDIR=folder):
+            node, port = node_start(load='yes', password='sesame', load_time='150s')
+            late, late_port = node_start(load='yes', password='sesame', load_time='1s')
         try:
             c = self.client(port)
             self.assertEqual(c('auth', 'sesame'), '+OK')
@@ -565,9 +565,10 @@ class Users(Case):
             self.assertEqual(c.answer(), '-ERR Error compiling function: it took longer than '
                              'gate.load_time')
             until(lambda: not is_read(f'{folder}/fifo'), ANSWER_S, 'the end of the compiler')
+            self.assertEqual(os.listdir(folder), ['fifo'])      # though it was killed
         finally:
-            node.end()
-            late.end()
+            node.remove()
+            late.remove()
             shutil.rmtree(folder)
 
     def test_users(self):
@@ -654,7 +655,7 @@ class Users(Case):
             self.assertEqual(d('ping')[:7], '-NOAUTH')
             self.assertEqual(d('auth', 'now'), '+OK')
         finally:
-            node.end()
+            node.remove()
         with open(f'{folder}/users', 'w', encoding='utf-8') as f:
             f.write('user one on\nuser two on +nosuch\n')
         try:
@@ -679,7 +680,7 @@ class Encrypted(Case):
                             f'{cls.folder}/{name}.pem'], check=True, capture_output=True)
         cls.node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', *cls.tls(),
                         '--set', 'gate.slow=10s', '--set', 'gate.memory=16m')
-        cls.addClassCleanup(cls.node.end)
+        cls.addClassCleanup(cls.node.remove)
         cls.port = port_of(cls.node, ' over TLS')
         cls.ctx = ssl.create_default_context(cafile=f'{cls.folder}/server.pem')
 
@@ -771,7 +772,7 @@ class Encrypted(Case):
                     self.assertEqual(s.recv(100), b'+PONG\r\n')
                     self.assertTrue(s.session_reused)
         finally:
-            node.end()
+            node.remove()
 
     def test_a_wrong_file_is_named(self):
         with self.assertRaisesRegex(RuntimeError, 'gate.tls_key: .*client.key'):

@@ -244,10 +244,7 @@ class OverNic(unittest.TestCase):
         """Answers that are long in coming go to who asked, whoever claims to be him meanwhile."""
         if ':' in self.ADDRESS:
             self.skipTest('the same over IPv6: tests/unit/net/host_test.c')
-        path = os.path.join(self.node.folder, 'slow.c')
-        with open(path, 'w', encoding='utf-8') as f:
-            f.write(SLOW)
-        self.node.run('deploy', path)
+        self.node.deploy(SLOW)
         self.ok('call', 'slow')
         seen = subprocess.run(self.net.within(2, 'ip', 'neigh', 'show', self.ADDRESS), text=True,
                               capture_output=True, timeout=COMMAND_S, check=True).stdout

@@ -74,6 +74,12 @@ class Install(unittest.TestCase):
         self.microburst('down')
         self.assertEqual(node.wait(20), 0)
 
+    def test_where_it_is_looked_for(self):
+        """pkg-config finds it in the prefixes that it looks into."""
+        looks = self.run_in('pkg-config', '--variable', 'pc_path', 'pkg-config').strip().split(':')
+        pc = [d for d, _, files in os.walk(self.prefix) if 'microburst.pc' in files][0]
+        self.assertIn(pc[len(self.prefix):], [path.removeprefix('/usr') for path in looks])
+
     def test_man_pages(self):
         for page in ('man1/microburst.1', 'man8/microburstd.8'):
             self.assertTrue(os.path.exists(f'{self.prefix}/share/man/{page}'))

@@ -110,11 +110,7 @@ class Lease(unittest.TestCase):
         self.node = Node(MICROBURST, '--set', 'executor.count=1',
                          '--set', f'executor.lease={LEASE}')
         self.addCleanup(self.node.remove)
-        path = os.path.join(self.node.folder, 'lease.c')
-        with open(path, 'w', encoding='utf-8') as f:
-            f.write(FUNCTION)
-        code, _, err = self.node.run('deploy', path)
-        self.assertEqual(code, 0, err)
+        self.node.deploy(FUNCTION)
         self.pid = self.serves()
 
     def tearDown(self):

@@ -89,20 +89,13 @@ NODE = None
 
 
 def deploy(*args):
-    path = os.path.join(NODE.folder, 'limited.c')
-    with open(path, 'w', encoding='utf-8') as f:
-        f.write(LIMITED)
-    code, _, err = NODE.run('deploy', path, *args)
-    assert code == 0, err
+    NODE.deploy(LIMITED, *args, name='limited.c')
 
 
 def setUpModule():
     global NODE
     NODE = Node(MICROBURST, '--set', 'executor.count=4')
-
-
-def tearDownModule():
-    NODE.end()
+    unittest.addModuleCleanup(NODE.remove)
 
 
 def start(*args):
@@ -149,16 +142,9 @@ class Limits(unittest.TestCase):
             ms *= 3
         return most
 
-    def source(self, text, *args):
-        path = os.path.join(NODE.folder, 'takes.c')
-        with open(path, 'w', encoding='utf-8') as f:
-            f.write(text)
-        code, _, err = NODE.run('deploy', path, *args)
-        self.assertEqual(code, 0, err)
-
     def test_memory(self):
-        self.source(HOARDS)
-        self.source(TAKES, '--memory', '64m')
+        NODE.deploy(HOARDS)
+        NODE.deploy(TAKES, '--memory', '64m')
         functions = {f['name']: f['memory_bytes'] for f in NODE.json('functions')['functions']}
         self.assertEqual((functions['hoards'], functions['takes']), (0, 64 << 20))
         for _ in range(3):      # each call anew, whatever calls of others have taken
@@ -169,7 +155,7 @@ class Limits(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn('out of memory; its writes did not happen', err)
         self.assertIn('signal 6; its', NODE.run('call', 'crashes')[2])
-        self.source(TAKES)      # without a limit again
+        NODE.deploy(TAKES)      # without a limit again
         self.assertEqual(NODE.run('call', 'takes', '100')[1], b'100\n')
 
     def test_usage(self):
@@ -185,12 +171,9 @@ class Limits(unittest.TestCase):
 
 class Metering(unittest.TestCase):
     def test_bytes_are_held_for_a_time(self):
-        path = os.path.join(NODE.folder, 'held.c')
-        with open(path, 'w', encoding='utf-8') as f:
-            f.write('#include <microburst/function.h>\nMB_FUNCTION(holds) {'
+        NODE.deploy('#include <microburst/function.h>\nMB_FUNCTION(holds) {'
                     'uint64_t end = mb_now_ns(call) + 20000000;'
                     'while (mb_now_ns(call) < end) { } return mb_return_nil(call); }\n')
-        self.assertEqual(NODE.run('deploy', path)[0], 0)
         data = os.path.join(NODE.folder, 'data')
         with open(data, 'wb') as f:
             f.write(bytes(1 << 20))

@@ -87,17 +87,8 @@ def setUpModule():
     global NODE
     settings = ('executor.count=1', 'gate.listen=127.0.0.1:0', 'gate.memory=256m')
     NODE = Node(MICROBURST, *(x for s in settings for x in ('--set', s)))
-    path = os.path.join(NODE.folder, 'functions.c')
-    with open(path, 'w', encoding='utf-8') as f:
-        f.write(FUNCTIONS)
-    code, _, err = NODE.run('deploy', path)
-    if code != 0:
-        tearDownModule()
-        raise RuntimeError(err)
-
-
-def tearDownModule():
-    NODE.remove()
+    unittest.addModuleCleanup(NODE.remove)
+    NODE.deploy(FUNCTIONS)
 
 
 def value(n, i):

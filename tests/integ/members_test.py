@@ -214,18 +214,11 @@ def setUpModule():
                 'gate.listen=127.0.0.1:0',
                 'gate.memory=256m')     # a list is written whole: the longest member fits
     NODE = Node(MICROBURST, *(x for s in settings for x in ('--set', s)))
-    path = os.path.join(NODE.folder, 'functions.c')
-    with open(path, 'w', encoding='utf-8') as f:
-        f.write(FUNCTIONS)
-    for args in (('deploy', path), ('dag', 'add', 'both', 'first -> second')):
-        code, _, err = NODE.run(*args)
-        if code != 0:
-            tearDownModule()
-            raise RuntimeError(err)
-
-
-def tearDownModule():
-    NODE.remove()
+    unittest.addModuleCleanup(NODE.remove)
+    NODE.deploy(FUNCTIONS)
+    code, _, err = NODE.run('dag', 'add', 'both', 'first -> second')
+    if code != 0:
+        raise RuntimeError(err)
 
 
 def member(n, number=None):

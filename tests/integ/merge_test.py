@@ -154,7 +154,7 @@ MB_FUNCTION(ends)
 def setUpModule():
     global NODE
     NODE = Node(MICROBURST, '--set', 'executor.count=3')
-    unittest.addModuleCleanup(NODE.end)     # also when what follows fails
+    unittest.addModuleCleanup(NODE.remove)     # also when what follows fails
     Merges.source('rows', FUNCTIONS)
     for path in (os.path.join(NODE.folder, 'rows.c'), os.path.join(SOURCE, 'examples/basket.c')):
         code, _, err = NODE.run('deploy', path)

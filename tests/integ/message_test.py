@@ -182,15 +182,8 @@ NODE = None
 def setUpModule():
     global NODE
     NODE = Node(MICROBURST, '--set', 'executor.count=5', '--set', 'sched.dag_split=0')
-    path = os.path.join(NODE.folder, 'f.c')
-    with open(path, 'w', encoding='utf-8') as f:
-        f.write(FUNCTIONS)
-    code, _, err = NODE.run('deploy', path)
-    assert code == 0, err
-
-
-def tearDownModule():
-    NODE.end()
+    unittest.addModuleCleanup(NODE.remove)
+    NODE.deploy(FUNCTIONS)
 
 
 def start(*args):

@@ -109,7 +109,9 @@ def fetch():
         apt(folder, 'source', '--download-only', 'redis')
     shutil.rmtree(f'{folder}/tree', ignore_errors=True)
     with tarfile.open(glob.glob(f'{folder}/redis_*.orig.tar.*')[0]) as tar:
-        tar.extractall(f'{folder}/tree', filter='data')
+        # Debian 12's Python has no filters; it was apt that looked at the file's signature.
+        tar.extractall(f'{folder}/tree', **({'filter': 'data'} if hasattr(tarfile, 'data_filter')
+                                            else {}))
     found = glob.glob(f'{folder}/tree/redis-*/tests/test_helper.tcl')
     prepare(os.path.dirname(found[0]))
     return os.path.dirname(os.path.dirname(found[0]))

@@ -52,19 +52,12 @@ NODE = None
 def setUpModule():
     global NODE
     NODE = Node(MICROBURST, '--set', 'executor.count=2', '--set', 'sched.dag_split=0')
-    path = os.path.join(NODE.folder, 'f.c')
-    with open(path, 'w', encoding='utf-8') as f:
-        f.write(FUNCTIONS)
-    code, _, err = NODE.run('deploy', path)
-    assert code == 0, err
+    unittest.addModuleCleanup(NODE.remove)
+    NODE.deploy(FUNCTIONS)
     for name, text in (('twice', 'works#a -> works#b'), ('joined', 'works#a -> fold#c, '
                                                          'works#b -> fold#c')):
         code, _, err = NODE.run('dag', 'add', name, text)
         assert code == 0, err
-
-
-def tearDownModule():
-    NODE.end()
 
 
 def function(name):

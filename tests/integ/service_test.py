@@ -25,7 +25,7 @@ import unittest
 PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
 MICROBURSTD, SOURCE, BUILD = map(os.path.abspath, sys.argv[1:4])
 sys.path.insert(0, os.path.join(SOURCE, 'tests', 'lib'))
-from node import until  # pylint: disable=wrong-import-position
+from node import children_of, until  # pylint: disable=wrong-import-position
 
 LCORES = min(2, len(os.sched_getaffinity(0)))
 LONG_S = 60     # a sanitizer on a busy machine is slow
@@ -112,9 +112,7 @@ class Service(unittest.TestCase):
     @staticmethod
     def family(pid):
         """A process and its descendants that run programs of their own (exec)."""
-        out = subprocess.run(['ps', '-o', 'pid=', '--ppid', str(pid)], capture_output=True,
-                             text=True, check=False).stdout
-        return [pid, *map(int, out.split())]
+        return [pid, *children_of(pid)]
 
     def test_a_wrong_configuration(self):
         path = f'{self.folder}/wrong.conf'

@@ -244,18 +244,11 @@ def setUpModule():
     NODE = Node(MICROBURST, '--set', 'kvs.tiles=2', '--set', 'kvs.replication=2',
                 '--set', 'executor.count=2',
                 '--set', 'kvs.ack_timeout=30s')     # for 64 MiB on a busy machine
-    path = os.path.join(NODE.folder, 'functions.c')
-    with open(path, 'w', encoding='utf-8') as f:
-        f.write(FUNCTIONS)
-    for args in (('deploy', path), ('dag', 'add', 'both', 'first -> second')):
-        code, _, err = NODE.run(*args)
-        if code != 0:
-            tearDownModule()
-            raise RuntimeError(err)
-
-
-def tearDownModule():
-    NODE.remove()
+    unittest.addModuleCleanup(NODE.remove)
+    NODE.deploy(FUNCTIONS)
+    code, _, err = NODE.run('dag', 'add', 'both', 'first -> second')
+    if code != 0:
+        raise RuntimeError(err)
 
 
 class Reads(unittest.TestCase):
@@ -295,10 +288,7 @@ class Reads(unittest.TestCase):
         node = Node(MICROBURST, '--set', 'executor.count=2', '--set', 'executor.classes=a=1,b=1')
         try:
             for name, where in (('one', 'a'), ('two', 'b'), ('three', 'a')):
-                path = os.path.join(node.folder, name + '.c')
-                with open(path, 'w', encoding='utf-8') as f:
-                    f.write(PART.replace('NAME', name))
-                self.assertEqual(node.run('deploy', path, '--class', where)[0], 0)
+                node.deploy(PART.replace('NAME', name), '--class', where)
             self.assertEqual(node.run('dag', 'add', 'apart', 'one -> two -> three')[0], 0)
             args = ('dag', 'call', 'apart', 'one=n', 'two=n', 'three=n')
             for level, sees in (('lww', [5, 106, 107]), ('rr', [5, 6, 7])):
@@ -316,10 +306,7 @@ class Reads(unittest.TestCase):
         node = Node(MICROBURST, '--set', 'executor.count=2', '--set', 'executor.classes=a=1,b=1')
         try:
             for name, where in (('goes', 'a'), ('shows', 'b')):
-                path = os.path.join(node.folder, name + '.c')
-                with open(path, 'w', encoding='utf-8') as f:
-                    f.write(GOES_ON[name])
-                self.assertEqual(node.run('deploy', path, '--class', where)[0], 0)
+                node.deploy(GOES_ON[name], '--class', where)
             node.run('set', 'k', '1')
             for level, how, code, says in (('lww', 'reads', 0, '1\n'), ('rr', 'nothing', 0, '1\n'),
                                            ('rr', 'reads', 1, 'level rr'),

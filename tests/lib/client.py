@@ -49,6 +49,7 @@ class Client:
                                           ctypes.POINTER(ctypes.c_uint64))
         self.lib.mb_request_id.restype = ctypes.c_uint64
         self.lib.mb_request_id.argtypes = (ctypes.c_void_p,)
+        self.lib.mb_client_now_us.restype = ctypes.c_int64
         self.libc = ctypes.CDLL(None)
         self.c = ctypes.c_void_p()
         err = self.lib.mb_client_open(ctypes.byref(self.c), where.encode())
@@ -71,6 +72,9 @@ class Client:
         answer = json.loads(ctypes.string_at(at))
         self.libc.free(at)
         return answer
+
+    def now_us(self):
+        return self.lib.mb_client_now_us(self.c)
 
     def request_id(self):
         return self.lib.mb_request_id(self.c)

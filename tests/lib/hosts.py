@@ -33,12 +33,13 @@ def missing():
     for tool in ('ip', 'ethtool'):
         if shutil.which(tool) is None:
             return f'needs {tool}'
-    probe = subprocess.run(['ip', 'netns', 'add', f'mbprobe{os.getpid()}'], capture_output=True,
-                           text=True, check=False)
-    if probe.returncode != 0:
-        return 'no network namespaces: ' + probe.stderr.strip()
-    ip('netns', 'del', f'mbprobe{os.getpid()}')
-    return None
+    name = f'mbprobe{os.getpid()}'
+    for words in ('add', name), ('exec', name, 'true'):     # a chroot has them, and cannot enter
+        probe = subprocess.run(['ip', 'netns', *words], capture_output=True, text=True, check=False)
+        if probe.returncode != 0:
+            break
+    subprocess.run(['ip', 'netns', 'del', name], capture_output=True, check=False)
+    return 'no network namespaces: ' + probe.stderr.strip() if probe.returncode != 0 else None
 
 
 def naming(file, *args):

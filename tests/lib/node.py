@@ -35,6 +35,21 @@ def until(condition, seconds, what):
         time.sleep(0.02)
 
 
+def children_of(parent):
+    """{process id: (name, state)}, in the order in which they were started."""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open(f'/proc/{pid}/stat', encoding='utf-8') as f:
+                name, rest = f.read().split('(', 1)[1].rsplit(')', 1)
+        except OSError:     # it has ended
+            continue
+        fields = rest.split()
+        if int(fields[1]) == parent:
+            found[int(pid)] = (int(fields[19]), name, fields[0])
+    return {pid: row[1:] for pid, row in sorted(found.items(), key=lambda one: one[1][0])}
+
+
 class Node:
     """`microburst up` in a folder that goes with it; within: a command that runs it elsewhere."""
 
@@ -52,10 +67,9 @@ class Node:
             if self.process.poll() is not None:
                 raise RuntimeError('it ended')
         except (RuntimeError, TimeoutError) as error:
-            self.end()
+            self.stop()
             said = self.said()
-            self.log.close()
-            shutil.rmtree(self.folder)
+            self.clear()
             raise RuntimeError('the node did not start:\n' + said) from error
 
     def run(self, *args, stdin=b''):
@@ -70,19 +84,8 @@ class Node:
         return self.log.read().decode(errors='replace')
 
     def children(self):
-        """{process id: (name, state)} of its zygote, executors, and of what nobody has reaped; in
-        the order in which they were started."""
-        found = {}
-        for pid in filter(str.isdigit, os.listdir('/proc')):
-            try:
-                with open(f'/proc/{pid}/stat', encoding='utf-8') as f:
-                    name, rest = f.read().split('(', 1)[1].rsplit(')', 1)
-            except OSError:     # it has ended
-                continue
-            fields = rest.split()
-            if int(fields[1]) == self.process.pid:
-                found[int(pid)] = (int(fields[19]), name, fields[0])
-        return {pid: row[1:] for pid, row in sorted(found.items(), key=lambda one: one[1][0])}
+        """Its zygote, executors, and what nobody has reaped."""
+        return children_of(self.process.pid)
 
     def zygote(self):
         """Its process id; None while there is none. It is older than the executors that it forks,
@@ -94,7 +97,16 @@ class Node:
         """Process ids of those that serve."""
         return [e['pid'] for e in self.json('ps')['executors'] if e['state'] == 'serving']
 
-    def end(self):
+    def deploy(self, text, *args, name='functions.c'):
+        """Deploys the functions of a C source; RuntimeError with what was said when that fails."""
+        path = os.path.join(self.folder, name)
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write(text)
+        code, _, said = self.run('deploy', path, *args)
+        if code != 0:
+            raise RuntimeError(said)
+
+    def stop(self):
         if self.process.poll() is None:
             self.process.terminate()
             try:
@@ -103,10 +115,14 @@ class Node:
                 self.process.kill()
                 self.process.wait()
 
+    def clear(self):
+        self.log.close()
+        shutil.rmtree(self.folder)
+
     def remove(self):
+        """The one way to be done with it: ends it, and its folder goes."""
         code = self.process.poll()
         if code:    # what else would be seen is that nobody can connect
             print(f'the node ended with {code}:\n' + self.said(), file=sys.stderr)
-        self.end()
-        self.log.close()
-        shutil.rmtree(self.folder)
+        self.stop()
+        self.clear()

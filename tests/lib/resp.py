@@ -112,13 +112,29 @@ class Typed(Raw):
         return kind, rest
 
 
+# A function that counts a key up: fcall next 1 KEY.
+NEXT = r"""
+#include <microburst/function.h>
+
+MB_FUNCTION(next)
+{
+    struct mb_slice key;
+    int64_t n;
+
+    MB_TRY(mb_arg_utf8(call, 0, &key));
+    MB_TRY(mb_incr(call, key, 1, &n));
+    return mb_return_i64(call, n);
+}
+"""
+
+
 class GateTest(unittest.TestCase):
     """A node with a gate, and clients of it, for a test."""
 
     def start(self, microburst, *settings):
         self.node = Node(microburst, *(x for s in ('gate.listen=127.0.0.1:0', *settings)
                                        for x in ('--set', s)))
-        self.addCleanup(self.node.end)
+        self.addCleanup(self.node.remove)
         self.port = port_of(self.node)
 
     def client(self):

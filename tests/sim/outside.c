@@ -181,7 +181,7 @@ attach(void *ctx, uint16_t proc, uint32_t inc, uint32_t seg, int *ret_fd)
 static void
 domain_ports(struct domain *d, struct node *n)
 {
-	for (uint32_t t = 0; t < PORT_CACHE_FIRST + d->welcome.cache_cnt; t++) {
+	for (uint32_t t = 0; t < (uint32_t)PORT_CACHE_FIRST + d->welcome.cache_cnt; t++) {
 		channel_init(&d->ch[t], &d->own, t, &d->daemon, region_daemon_port(t, d->proc),
 			     &n->hints->tile[t], d->proc, -1);
 		d->ch[t].proc = PROC_DAEMON;

@@ -312,7 +312,8 @@ int mb_client_set_keep(struct mb_client *c, const char *key, size_t key_len, con
 		       size_t len);
 int mb_client_expires(struct mb_client *c, const char *key, size_t key_len, int64_t *ret_at_us);
 
-/* mb_client_now_us is the node's clock of the day, by which keys end: microseconds since 1970. */
+/* mb_client_now_us is the node's clock of the day, by which keys end: microseconds since 1970. A
+ * node elsewhere is asked for it. */
 int64_t mb_client_now_us(struct mb_client *c);
 
 /* mb_client_expire lets a key end at a time, in microseconds since 1970; 0: it does not end any

@@ -30,13 +30,13 @@ doctor_io_uring(const struct doctor_ask *ask, struct doctor_line *line)
 		close(fd);
 		doctor_ok(line, "single issuer, deferred task run");
 	} else if (errno == EPERM) {
-		doctor_warn(
+		doctor_stop(
 			line,
 			"sysctl kernel.io_uring_disabled=0, or let the container's seccomp profile "
 			"pass io_uring_*",
 			"forbidden");
 	} else if (errno == ENOSYS) {
-		doctor_warn(line,
+		doctor_stop(line,
 			    "use a kernel with CONFIG_IO_URING, or a container that passes it",
 			    "this kernel has none");
 	} else {

@@ -23,6 +23,7 @@
 #ifndef MB_RT_DOMAIN_H
 #define MB_RT_DOMAIN_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,7 +37,7 @@
 #include "returns.h"
 #include "slice.h"
 
-#define DOMAIN_PROTO     2
+#define DOMAIN_PROTO     3
 #define DOMAIN_MAGIC     UINT32_C(0x4d42444d)
 #define DOMAIN_TEXT_MAX  (64u << 10)
 #define DOMAIN_FD_MAX    24 /* in one message */
@@ -80,23 +81,22 @@ struct domain_msg {
 };
 
 struct domain_welcome {
-	uint32_t proto;
 	uint32_t inc;
 	uint16_t proc;
 	uint16_t is_executor;
-	uint32_t daemon_pid;
-	uint32_t lcore_cnt;
-	uint32_t cache_cnt;
+	uint16_t lcore_cnt;
+	uint16_t cache_cnt;
 	uint8_t tile_lcore[TILE_PORT_CNT]; /* which eventfd wakes the tile behind a port */
-	uint64_t spin_ns;                  /* how long this process may spin before it sleeps */
 	int32_t cpu;                       /* executor: where to bind; -1: unbound */
-	uint32_t reserved;
+	uint64_t spin_ns;                  /* how long this process may spin before it sleeps */
 	/* cpus that a daemon lcore uses: spin briefly, yield */
 	uint8_t cpu_daemon[CPU_CNT_MAX / 8];
 	uint8_t cpu_exec[CPU_CNT_MAX / 8]; /* cpus that executors use: a client does not spin */
-	uint64_t node_id;
 	uint64_t wall_ns; /* when the monotonic clock was 0, by the node's: for request ids */
 };
+
+static_assert(sizeof(struct domain_welcome) == 24 + 2 * 8 + 2 * CPU_CNT_MAX / 8,
+	      "no padding: it would carry what was in the daemon's memory");
 
 /* domain_sock_send / domain_sock_recv move one message with its text and fds.
  * domain_sock_recv: text must hold DOMAIN_TEXT_MAX + 1 bytes and is zero-terminated; the

@@ -227,8 +227,8 @@ claim_drop(struct hints *h, uint16_t exec)
 
 /* A cpu's spin token: who may spin there. who is never 0. The top bit says that the holder waits
  * for what may come from any cpu, and not just for his turn with the daemon: an lcore that keeps
- * the cpu to itself does not while it is set (lcore.c, I5). Wrong: it yields in vain, or he waits
- * for its turn's end. */
+ * the cpu to itself does not while it is set (lcore_idle.c, I4). Wrong: it yields in vain, or he
+ * waits for its turn's end. */
 #define SPIN_ANY (UINT64_C(1) << 63)
 
 static inline bool

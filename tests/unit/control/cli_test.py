@@ -315,7 +315,7 @@ class Terminal(unittest.TestCase):
     def on_terminal(self, *args, keys=b''):
         pid, fd = pty.fork()
         if pid == 0:
-            os.execv(PROGRAM, [PROGRAM, *args])
+            os.execve(PROGRAM, [PROGRAM, *args], {**os.environ, 'TERM': 'xterm'})
         out = b''
         if keys:
             while b'quits' not in out:

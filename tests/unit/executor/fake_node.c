@@ -135,11 +135,9 @@ expect(struct node *n, struct node_exec *x, struct domain_msg *m, uint16_t kind)
 static void
 welcome(struct node *n, struct node_exec *x)
 {
-	struct domain_welcome w = { .proto = DOMAIN_PROTO,
-				    .inc = NODE_INC,
+	struct domain_welcome w = { .inc = NODE_INC,
 				    .proc = x->proc,
 				    .is_executor = 1,
-				    .daemon_pid = (uint32_t)getpid(),
 				    .lcore_cnt = 1,
 				    .cache_cnt = 1,
 				    .spin_ns = 20000,
