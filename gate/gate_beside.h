@@ -15,7 +15,7 @@
 
 #define GATE_ADDRESS_MAX     96
 #define GATE_CLIENT_BYTES    768  /* a line of CLIENT LIST */
-#define GATE_SLOW_CNT        128  /* slow commands that are remembered */
+#define GATE_SLOW_CNT        128  /* slow commands that are remembered at most */
 #define GATE_LATENCY_CNT     24u  /* powers of two of microseconds; the last one is all above */
 #define GATE_ERROR_CNT       32   /* kinds of errors that are counted */
 #define GATE_CHAIN_CNT       1024 /* of the table of what is listened to */
@@ -247,6 +247,11 @@ void gate_timed(struct gate *g, const struct gate_conn *c, const struct gate_com
 void gate_slow_reset(struct gate *g);
 /* gate_slow_take adds what was slow at another gate. Owns: s, by malloc. */
 void gate_slow_take(struct gate *g, struct gate_slow *s);
+/* gate_slow_keep: so many are remembered at most, from now on. gate_slow_from: those that take so
+ * long; GATE_SLOW_NONE: none. */
+#define GATE_SLOW_NONE UINT64_MAX
+void gate_slow_keep(struct gate *g, uint32_t max);
+void gate_slow_from(struct gate *g, uint64_t ns);
 /* gate_monitor_show shows a command to all that said MONITOR. */
 void gate_monitor_show(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 		       const struct slice *arg, uint32_t arg_cnt);

@@ -52,7 +52,7 @@ gate_conn_opened(struct gate *g, struct stream_id id, bool local, const char **r
 	bool known = local || (tls && g->cfg.tls_ca[0] != '\0');
 
 	REQUIRE(!c->used);
-	if (gate_conn_all(g) > g->cfg.conn_max) {
+	if (gate_conn_all(g) > g->client_max) {
 		*ret_reason = "-ERR max number of clients reached\r\n";
 		g->tally.total.refuse_cnt++;
 		return false;

@@ -240,7 +240,9 @@ struct gate {
 	uint64_t track_tick_ns;
 	struct gate_slow *slow[GATE_SLOW_CNT];
 	uint64_t slow_seq, slow_first;
-	uint64_t slow_tsc; /* cycles of a slow one */
+	uint64_t slow_tsc;   /* cycles of a slow one; its ns, GATE_SLOW_NONE too, are in cfg */
+	uint32_t slow_max;   /* that are kept */
+	uint32_t client_max; /* that are let in */
 	struct gate_users users;
 	struct gate_user *user_default;
 	uint32_t user_cnt;

@@ -185,7 +185,8 @@ gate_create(struct gate **ret, const struct gate_cfg *cfg)
 	gate_batch_init(g);
 	gate_pops_init(g);
 	gate_command_init();
-	g->slow_tsc = cfg->slowlog_ns != 0 ? timebase_ns_to_tsc(cfg->slowlog_ns) : UINT64_MAX;
+	gate_slow_from(g, cfg->slowlog_ns != 0 ? cfg->slowlog_ns : GATE_SLOW_NONE);
+	gate_slow_keep(g, GATE_SLOW_CNT);
 	for (uint32_t i = 0; i < GATE_FETCH_CNT; i++) {
 		g->fetch[i].next = i + 1 < GATE_FETCH_CNT ? i + 2 : 0;
 	}
@@ -196,6 +197,7 @@ gate_create(struct gate **ret, const struct gate_cfg *cfg)
 	g->began_ns = g->now_ns = timebase_now_ns(timebase_real());
 	rng_init(&g->rng, cfg->node_id ^ g->now_ns);
 	files_allow(g);
+	g->client_max = g->cfg.conn_max;
 	err = memory_make(g);
 	if (err == 0) {
 		err = gate_users_init(g);

@@ -68,7 +68,7 @@ info_clients(struct gate *g, struct text *t)
 		 "# Clients\r\nconnected_clients:%u\r\ncluster_connections:0\r\n"
 		 "maxclients:%u\r\nblocked_clients:%u\r\n"
 		 "pubsub_clients:%u\r\ntracking_clients:%u\r\nmicroburst_home_clients:%u\r\n\r\n",
-		 gate_conn_all(g), g->cfg.conn_max, blocked, listening, g->track_conn_cnt,
+		 gate_conn_all(g), g->client_max, blocked, listening, g->track_conn_cnt,
 		 stream_conn_cnt(g->stream));
 }
 

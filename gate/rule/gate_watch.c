@@ -39,32 +39,49 @@ latency_bucket(uint64_t us)
 	return MIN(i, GATE_LATENCY_CNT - 1);
 }
 
+/* The oldest ones go, until so many are left. */
 static void
-slow_free(struct gate *g, uint32_t at)
+slow_drop(struct gate *g, uint32_t left)
 {
-	free(g->slow[at]);
-	g->slow[at] = NULL;
+	for (; g->slow_seq - g->slow_first > left; g->slow_first++) {
+		uint32_t at = g->slow_first % GATE_SLOW_CNT;
+
+		free(g->slow[at]);
+		g->slow[at] = NULL;
+	}
 }
 
 void
 gate_slow_take(struct gate *g, struct gate_slow *s)
 {
-	uint32_t at = g->slow_seq % GATE_SLOW_CNT;
-
 	s->id = g->slow_seq++;
-	slow_free(g, at);
-	g->slow[at] = s;
-	g->slow_first =
-		MAX(g->slow_first, g->slow_seq > GATE_SLOW_CNT ? g->slow_seq - GATE_SLOW_CNT : 0);
+	slow_drop(g, g->slow_max);
+	if (g->slow_first == g->slow_seq) { /* none is kept */
+		free(s);
+		return;
+	}
+	g->slow[s->id % GATE_SLOW_CNT] = s;
 }
 
 void
 gate_slow_reset(struct gate *g)
 {
-	for (uint32_t i = 0; i < GATE_SLOW_CNT; i++) {
-		slow_free(g, i);
-	}
-	g->slow_first = g->slow_seq;
+	slow_drop(g, 0);
+}
+
+void
+gate_slow_keep(struct gate *g, uint32_t max)
+{
+	REQUIRE(max <= GATE_SLOW_CNT);
+	g->slow_max = max;
+	slow_drop(g, max);
+}
+
+void
+gate_slow_from(struct gate *g, uint64_t ns)
+{
+	g->cfg.slowlog_ns = ns;
+	g->slow_tsc = ns != GATE_SLOW_NONE ? timebase_ns_to_tsc(ns) : UINT64_MAX;
 }
 
 /* A word as it is kept: its beginning, and how much more there was. */
@@ -134,7 +151,7 @@ gate_timed(struct gate *g, const struct gate_conn *c, const struct gate_command 
 
 	stat->latency[latency_bucket(ns / NS_PER_US)]++;
 	stat->ns += ns;
-	if (unlikely(g->cfg.slowlog_ns != 0 && ns >= g->cfg.slowlog_ns)) {
+	if (unlikely(ns >= g->cfg.slowlog_ns)) {
 		slow_add(g, c, cmd, ns / NS_PER_US, arg, arg_cnt);
 	}
 }

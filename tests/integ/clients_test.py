@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 
 MICROBURST, SOURCE, SCRATCH = sys.argv[1:4]
@@ -22,6 +23,7 @@ sys.path.insert(0, f'{SOURCE}/tests/lib')
 from node import Node   # noqa: E402
 
 FETCH_S = 60
+GO_ON_S = 120     # waits of a library between two tries grow
 TABLE = [
     ('SET text hello', 'OK'),
     ('GET text', 'hello'),
@@ -200,6 +202,59 @@ main().catch(error => { console.error(error); process.exit(1); });
 """
 
 
+# Programs that the next node is to see: they end when they have heard that it is there, by a
+# message, and by what their library does when a connection breaks.
+PYTHON_STAYS = r"""
+import sys
+import redis
+
+r = redis.Redis(unix_socket_path=sys.argv[1], health_check_interval=1, decode_responses=True)
+heard = r.pubsub(ignore_subscribe_messages=True)
+heard.subscribe('news')
+r.set('which', 'first')
+print('ready', flush=True)
+message = None
+while message is None or message['data'] != 'second':
+    try:
+        which = r.get('which')
+        if which:
+            r.publish('news', which)
+        message = heard.get_message(timeout=1)
+    except redis.ConnectionError:
+        pass
+"""
+
+NODE_STAYS = r"""
+const { createClient } = require('redis');
+
+async function main() {
+  const options = { socket: { path: process.argv[1] } };
+  const client = createClient(options), other = createClient(options);
+  let heard;
+  client.on('error', () => {});
+  other.on('error', () => {});
+  await client.connect();
+  await other.connect();
+  await other.subscribe('news', message => { heard = message; });
+  await client.set('which', 'first');
+  console.log('ready');
+  while (heard !== 'second') {
+    try {
+      const which = await client.get('which');
+      if (which) {
+        await client.publish('news', which);
+      }
+    } catch (error) {
+      // it connects anew
+    }
+    await new Promise(resolve => setTimeout(resolve, 20));
+  }
+  process.exit(0);
+}
+main().catch(error => { console.error(error); process.exit(1); });
+"""
+
+
 def tool(name):
     return unittest.skipUnless(shutil.which(name), f'{name} is not installed')
 
@@ -238,6 +293,24 @@ class Clients(unittest.TestCase):
         self.assertEqual(len(lines), len(TABLE), printed)
         for (words, want), line in zip(TABLE, lines):
             self.assertEqual(json.loads(line), want, words)
+
+    def goes_on(self, command, cwd):
+        """A program goes on with the next node, at the same socket, when its own was killed."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = f'{folder}/gate'
+            first = Node(MICROBURST, '--set', f'gate.socket={path}')
+            self.addCleanup(first.remove)
+            with subprocess.Popen([*command, path], cwd=cwd, stdout=subprocess.PIPE) as program:
+                try:
+                    self.assertEqual(program.stdout.readline(), b'ready\n')
+                    first.process.kill()
+                    first.process.wait()
+                    second = Node(MICROBURST, '--set', f'gate.socket={path}')
+                    self.addCleanup(second.remove)
+                    self.assertEqual(second.run('set', 'which', 'second')[0], 0)
+                    self.assertEqual(program.wait(GO_ON_S), 0)
+                finally:
+                    program.kill()
 
     @tool('redis-cli')
     def test_redis_cli(self):
@@ -278,6 +351,7 @@ class Clients(unittest.TestCase):
             if subprocess.run([python, '-c', 'import redis'], capture_output=True,
                               check=False).returncode == 0:
                 self.run_program(python, '-B', '-', self.port, text=PYTHON_SCRIPT)
+                self.goes_on([python, '-B', '-c', PYTHON_STAYS], None)
                 return
         self.skipTest('python3-redis is not installed')
 
@@ -301,6 +375,7 @@ class Clients(unittest.TestCase):
         with open(path, 'w', encoding='utf-8') as f:
             f.write(NODE_SCRIPT)
         self.run_program('node', path, self.port, text=json.dumps(TABLE), cwd=folder)
+        self.goes_on(['node', '-e', NODE_STAYS], folder)
 
 
 if __name__ == '__main__':

@@ -290,6 +290,63 @@ class Server(Case):
         self.assertIsNone(waits.answer())
         self.assertNotIn(b'blpop', [e[3][0] for e in c('slowlog', 'get', -1)])
 
+    def test_what_is_remembered_is_set(self):
+        try:
+            self.remembered(self.c)
+        finally:
+            self.c('config', 'set', 'slowlog-log-slower-than', 50000, 'slowlog-max-len', 128)
+
+    def remembered(self, c):
+        c('config', 'set', 'slowlog-log-slower-than', 0, 'slowlog-max-len', 3)
+        for _ in range(10):
+            c('ping')
+        self.assertEqual(c('slowlog', 'len'), 3)
+        entries = c('slowlog', 'get', -1)
+        self.assertEqual([e[3][0] for e in entries], [b'slowlog', b'ping', b'ping'])
+        self.assertEqual([entries[0][0] - e[0] for e in entries], [0, 1, 2])
+        self.assertRegex(c('config', 'set', 'requirepass', 'secret'), '^-ERR .*microburst up')
+        self.assertNotIn(b'secret', b''.join(b''.join(e[3]) for e in c('slowlog', 'get', -1)))
+        self.assertEqual([c('config', 'set', 'slowlog-max-len', 0), c('ping'), c('slowlog', 'len'),
+                          c('slowlog', 'get')], ['+OK', '+PONG', 0, []])
+        self.assertEqual([c('config', 'set', 'slowlog-max-len', 128, 'slowlog-log-slower-than', -1),
+                          c('slowlog', 'reset'), c('mb.call', 'sleeps', 300000000),
+                          c('slowlog', 'len')], ['+OK', '+OK', None, 0])
+
+    def test_parameters_are_set_together_or_not_at_all(self):
+        c = self.c
+        most = int(c('config', 'get', 'maxclients')[1])
+        self.assertEqual(c('config', 'set', 'slowlog-max-len', 5, 'maxclients', most + 1),
+                         "-ERR CONFIG SET failed (possibly related to argument 'maxclients') - "
+                         f'argument must be between 1 and {most} inclusive')
+        self.assertRegex(c('config', 'set', 'slowlog-max-len', 5, 'appendonly', 'yes'),
+                         "^-ERR CONFIG SET failed .*'appendonly'. - .*microburst up --help")
+        self.assertEqual(c('config', 'get', 'slowlog-max-len')[1], b'128')
+        self.assertEqual(c('config', 'set', 'appendonly', 'NO', 'save', ''), '+OK')   # they are
+
+    def test_clients_are_refused_above_what_was_set(self):
+        c = self.c
+        most = c('config', 'get', 'maxclients')[1]
+        self.assertEqual(c('config', 'set', 'maxclients', 2), '+OK')
+        self.assertIn(b'maxclients:2\r\n', c('info', 'clients'))
+        self.assertEqual(self.client()('ping'), '+PONG')
+        third = self.client()
+        self.assertEqual(third.answer(), '-ERR max number of clients reached')
+        self.assertEqual(c('config', 'set', 'maxclients', most), '+OK')
+        self.assertEqual(self.client()('ping'), '+PONG')
+
+    def test_who_is_idle_for_what_was_set_is_closed(self):
+        idle = self.client()
+        idle('ping')
+        self.assertEqual(self.c('config', 'set', 'timeout', 1), '+OK')
+        self.assertRaises(EOFError, idle.fill)
+
+        def forgiven():     # whoever is slow to say so is closed, too
+            try:
+                return self.client()('config', 'set', 'timeout', 0) == '+OK'
+            except (EOFError, OSError):
+                return False
+        until(forgiven, ANSWER_S, 'the end of the timeout')
+
     def test_monitor_shows_what_is_said(self):
         c, m = self.c, self.client()
         self.assertEqual(m('monitor'), '+OK')

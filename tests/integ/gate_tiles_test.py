@@ -332,6 +332,17 @@ class Tiles(unittest.TestCase):
         seen = {row[4] for row in self.c('slowlog', 'get', -1) if row[3][0] == b'getset'}
         self.assertEqual(len(seen), 6)
 
+    def test_all_are_told_what_is_slow(self):
+        clients = self.dealt(6)
+        self.addCleanup(lambda: self.client()('config', 'set', 'slowlog-log-slower-than', 1))
+        for us, slow in ((-1, 0), (0, 6)):
+            self.assertEqual(self.c('config', 'set', 'slowlog-log-slower-than', us), '+OK')
+            self.c('slowlog', 'reset')
+            for c in clients:
+                c('getset', 'dealt1', 'slow')
+            seen = [row for row in self.c('slowlog', 'get', -1) if row[3][0] == b'getset']
+            self.assertEqual(len(seen), slow)
+
     def test_they_come_and_go(self):
         for turn in range(20):
             clients = [self.client() for _ in range(8)]

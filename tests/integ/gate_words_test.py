@@ -91,6 +91,13 @@ command list filterby aclcat x;command list filterby module x;command list x;con
 config get;config get nosuch;config get notify-keyspace-events
 config get slowlog-max-len
 config get slowlog-log-slower-than;config resetstat x;config set;config set a;config rewrite x
+config set timeout 1 x;config set timeout x;config set timeout 1.5;config set timeout 1 timeout 2
+config set timeout x timeout 2;config set slowlog-max-len 1 timeout x;config get slowlog-max-len
+config set TIMEOUT 500 slowlog-max-len 7;config get timeout;config get slowlog-max-len
+config set timeout 0 slowlog-max-len 128;config set slowlog-log-slower-than -1
+config get slowlog-log-slower-than
+config set slowlog-log-slower-than 10000 maxmemory-policy noeviction
+multi;config set timeout x;config set timeout 0;exec
 function
 function nosuch;function stats x;function delete;function load;function load x y
 function load replace x y;function load replace replace x y;function list x;function list withcode

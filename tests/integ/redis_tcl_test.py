@@ -33,12 +33,17 @@ LIST = os.path.join(SOURCE, 'tests/integ/redis_tcl.txt')
 TAGS = '-needs:debug -needs:repl -needs:save -needs:reset -external:skip -slow -large-memory'
 # Tagged as not for an external server, as they change its users, or look at all its clients.
 OURS = {
-    'acl': 'start_server {tags {"acl external:skip"}} {',
-    'acl-v2': 'start_server {tags {"acl external:skip"}} {',
-    'auth': 'start_server {tags {"auth external:skip"}} {',
-    'info': 'start_server {tags {"info" "external:skip"}} {',
-    'pubsubshard': 'start_server {tags {"pubsubshard external:skip"}} {',
+    'unit/acl': 'start_server {tags {"acl external:skip"}} {',
+    'unit/acl-v2': 'start_server {tags {"acl external:skip"}} {',
+    'unit/auth': 'start_server {tags {"auth external:skip"}} {',
+    'unit/info': 'start_server {tags {"info" "external:skip"}} {',
+    'unit/limits': 'start_server {tags {"limits network external:skip"} '
+                   'overrides {maxclients 10}} {',
+    'unit/pubsubshard': 'start_server {tags {"pubsubshard external:skip"}} {',
+    'integration/redis-benchmark': 'start_server {tags {"benchmark network external:skip"}} {',
 }
+# What the harness expects to have been built beside it: Debian's redis-tools.
+TOOLS = ('redis-benchmark', 'redis-cli')
 # Parameters of Redis's encodings, and of some limits, mean nothing here: to set one is fine, and
 # changes nothing.
 PRELUDE = r'''
@@ -132,7 +137,9 @@ def prepare(tests):
     replace(f'{tests}/test_helper.tcl', 'proc r {args} {\n', PRELUDE + SHORTCUT)
     for unit, first in OURS.items():    # the first server of these can be the node as well
         ours = re.sub(' external:skip| "external:skip"', '', first)
-        replace(f'{tests}/unit/{unit}.tcl', first, ours)
+        replace(f'{tests}/{unit}.tcl', first, ours)
+    for tool in filter(shutil.which, TOOLS):
+        os.symlink(shutil.which(tool), f'{os.path.dirname(tests)}/src/{tool}')
     # Two clients say that they wait, and neither is asked whether it does: who of them is first is
     # not said, but the test rests on it.
     first, second = ('        $rd1 brpoplpush blist{t} target1{t} 0\n',
@@ -215,6 +222,9 @@ def main():
         for unit in chosen or sorted(skips):
             names = skips.get(unit, {})
             if '*' in names and not chosen:
+                continue
+            if unit.startswith('integration/') and not all(map(shutil.which, TOOLS)):
+                print(f'{unit}: not run, as there are no redis-tools')
                 continue
             said = unit_run(tree, port, unit, names, folder)
             ok, failed = len(re.findall(r'^\[ok\]', said, re.M)), failures(said)

@@ -93,8 +93,8 @@ scan_count(struct resp_parser *p, struct slice text)
 	if (rc <= 0) {
 		return rc == 0 ? RESP_MORE : RESP_ERR_MULTIBULK;
 	}
-	if (n > RESP_ARG_CNT_MAX) {
-		return RESP_ERR_MULTIBULK;
+	if (n > RESP_ARG_CNT_MAX) { /* Redis takes up to INT32_MAX: who sent them hears why not */
+		return n > INT32_MAX ? RESP_ERR_MULTIBULK : RESP_ERR_WORDS;
 	}
 	if (n > UNAUTH_ARG_CNT_MAX && p->limited) {
 		return RESP_ERR_UNAUTH_MULTIBULK;
@@ -379,6 +379,10 @@ resp_error_text(const struct resp_parser *p, int err, char ret[64])
 	case RESP_ERR_QUOTES:
 		text = "unbalanced quotes in request";
 		break;
+	case RESP_ERR_WORDS:
+		snprintf(ret, 64, "Protocol error: a command has at most %u words",
+			 RESP_ARG_CNT_MAX);
+		return;
 	case RESP_ERR_UNAUTH_MULTIBULK:
 		text = "unauthenticated multibulk length";
 		break;

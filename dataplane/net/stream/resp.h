@@ -55,6 +55,7 @@ enum resp_scan {
 	RESP_ERR_UNAUTH_MULTIBULK = -6,
 	RESP_ERR_UNAUTH_BULK = -7,
 	RESP_ERR_TEXT = -8,
+	RESP_ERR_WORDS = -9, /* more than RESP_ARG_CNT_MAX */
 };
 
 /* Where the parser stands in a command. All zero: before one. */

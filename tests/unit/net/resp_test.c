@@ -44,7 +44,9 @@ what_is_no_command_is_refused(void **state)
 {
 	refuses("*x\r\n", "Protocol error: invalid multibulk length");
 	refuses("*99999999999999999999\r\n", "Protocol error: invalid multibulk length");
-	refuses("*65537\r\n", "Protocol error: invalid multibulk length");
+	refuses("*2147483648\r\n", "Protocol error: invalid multibulk length");
+	refuses("*2147483647\r\n", "Protocol error: a command has at most 65536 words");
+	refuses("*65537\r\n", "Protocol error: a command has at most 65536 words");
 	refuses("*1\r\n+PING\r\n", "Protocol error: expected '$', got '+'");
 	refuses("*1\r\n\xff\r\n", "Protocol error: expected '$', got '\xff'");
 	refuses("*1\r\n\n\r\n", "Protocol error: expected '$', got ' '");
