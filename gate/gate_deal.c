@@ -4,6 +4,10 @@
  *   HERE ──gate_leave──► LEAVING: its replies go out, the kernel lets go of it
  *          ──GATE_MOVE──► on its way: its place is kept, and is touched by nobody (H1)
  *          ──GATE_MOVED──► free here; or, if the other gate had no room: HERE
+ *
+ * A call that goes on without who began it (MB.CALL FUTURE) is begun at home, as its answer is
+ * asked for there: sched hears of both through one port, of the call first. Through two ports it
+ * might know of no such id yet, though whoever asks was given it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,12 +27,27 @@
 
 /* ------------------------------------------------------------------------ who goes where */
 
+/* Whether MB.CALL is, or may be, one with FUTURE; cnt 0: its words are not all here. */
+static bool
+may_be_future(const struct slice *arg, uint32_t cnt)
+{
+	bool is = cnt == 0;
+
+	for (uint32_t i = 1; i < cnt && !is; i++) {
+		is = gate_word_is(arg[i], "future");
+	}
+	return is;
+}
+
 /* Whether nobody but the connection itself and the keys' owners have to do with a command. */
 static bool
-anywhere(const struct gate_command *cmd)
+anywhere(const struct gate_command *cmd, const struct slice *arg, uint32_t cnt)
 {
 	const uint32_t not = CMD_BLOCKING | CMD_NOSCRIPT | CMD_PUBSUB | CMD_NOMULTI | CMD_HOME;
 
+	if (cmd->run == cmd_mb_call && may_be_future(arg, cnt)) {
+		return false;
+	}
 	return (cmd->flags & CMD_CALL) != 0 || cmd->run == cmd_ping || cmd->run == cmd_echo ||
 	       (cmd->first != 0 && (cmd->flags & not ) == 0);
 }
@@ -77,9 +96,10 @@ is_plain(const struct gate *g, const struct gate_conn *c)
 }
 
 bool
-gate_moves(struct gate *g, struct gate_conn *c, const struct gate_command *cmd)
+gate_moves(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
+	   const struct slice *arg, uint32_t cnt)
 {
-	bool plain = cmd != NULL && anywhere(cmd);
+	bool plain = cmd != NULL && anywhere(cmd, arg, cnt);
 
 	if (c->begun || c->step != 0) {
 		return false;
@@ -118,7 +138,8 @@ gate_first_word(struct slice text)
 bool
 gate_moves_large(struct gate *g, struct gate_conn *c, struct slice text)
 {
-	return g->cfg.idx != 0 && gate_moves(g, c, gate_command_find(gate_first_word(text)));
+	return g->cfg.idx != 0 &&
+	       gate_moves(g, c, gate_command_find(gate_first_word(text)), NULL, 0);
 }
 
 void

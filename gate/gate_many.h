@@ -3,11 +3,12 @@
  *
  * Gate 0 is the home: it lets all connections in, and whatever a connection does that concerns
  * others is done there: listening and publishing, waiting for items, transactions, users, lists of
- * clients, walks over keys. The other gates run what concerns nobody else (gate_moves): plain
- * commands on keys, and calls. A connection that has sent GATE_DEAL_AFTER of those one after the
- * other is dealt out to the gate that has the fewest, and comes home with the first command that is
- * not of that kind, before it is run. So there is one list of all that connections share, with one
- * owner, and no gate looks into another one's memory, with these exceptions:
+ * clients, walks over keys, calls that go on by themselves. The other gates run what concerns
+ * nobody else (gate_moves): plain commands on keys, and calls that are waited for. A connection
+ * that has sent GATE_DEAL_AFTER of those one after the other is dealt out to who has the fewest,
+ * and comes home with the first command that is not of that kind, before it is run. So there is one
+ * list of all that connections share, with one owner, and no gate looks into another one's memory,
+ * with these exceptions:
  *
  *   H1  A connection that moves. It is at rest (nothing under way, nothing unsent, nothing with
  *       the kernel) when its place in one gate is named to the other one (GATE_MOVE), which copies
@@ -102,9 +103,10 @@ bool gate_part_tally(struct gate *g, struct gate_ask *a);     /* adds what it ha
 
 /* ---- gate_deal.c */
 
-/* gate_moves: whether the command is to be run by another gate: the handler's caller then says
- * GATE_AWAY. */
-bool gate_moves(struct gate *g, struct gate_conn *c, const struct gate_command *cmd);
+/* gate_moves: whether the command, of the words arg, is to be run by another gate: the handler's
+ * caller then says GATE_AWAY. cnt 0: not all words are here. */
+bool gate_moves(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
+		const struct slice *arg, uint32_t cnt);
 /* gate_first_word is the word that text begins with; empty, if that is not all here. */
 struct slice gate_first_word(struct slice text);
 /* gate_moves_large: the same of one whose text up to a long word is here. */

@@ -106,7 +106,7 @@ command_run(struct gate *g, struct gate_conn *c, struct slice text)
 	    (unlikely(c->reply != REPLY_ON) && !gate_reply_begin(c))) {
 		return GATE_WAIT;
 	}
-	if (unlikely(g->cfg.gate_cnt > 1) && gate_moves(g, c, cmd)) {
+	if (unlikely(g->cfg.gate_cnt > 1) && gate_moves(g, c, cmd, g->args, (uint32_t)cnt)) {
 		return gate_run_before(c) ? GATE_WAIT : GATE_AWAY;
 	}
 	c->command = c->timed = cmd;

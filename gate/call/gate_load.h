@@ -9,8 +9,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "domain_limits.h"
 #include "slice.h"
 #include "stream.h"
+
+/* What the command line says: of each function its name and version, or why not. */
+#define LOAD_SAID_BYTES (FUNCTION_CNT_MAX * (NAME_BYTES_MAX + 40) + 4096)
 
 struct gate;
 struct gate_conn;
@@ -22,7 +26,7 @@ struct gate_load {
 	int fd, group; /* what it says; whose */
 	uint64_t began_ns;
 	uint32_t len;
-	char said[4096], dir[256], file[280];
+	char said[LOAD_SAID_BYTES], dir[256], file[280];
 };
 
 /* gate_load_start has source deployed; the handler returns WAIT and finds c->answered, and what the

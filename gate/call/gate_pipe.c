@@ -128,6 +128,21 @@ pop(struct gate_conn *c)
 
 /* ------------------------------------------------------------------ answers */
 
+/* What the table calls a function, copied: sched writes to it meanwhile. */
+static struct slice
+function_name(struct gate *g, uint16_t id)
+{
+	static _Thread_local char name[NAME_BYTES_MAX];
+	const struct placement_fn *fn;
+	uint64_t gen;
+
+	do {
+		fn = placement_fn_get(placement_shown(g->placement, &gen), id);
+		memcpy(name, fn != NULL ? fn->name : "?", fn != NULL ? sizeof(name) : 2);
+	} while (placement_stale(g->placement, gen));
+	return slice_of(name, strnlen(name, sizeof(name)));
+}
+
 /* Words of the command that are shown when it was slow. They are made of the arguments: the text is
  * not there any more. */
 static uint32_t
@@ -139,14 +154,10 @@ words(struct gate *g, const struct gate_call *call, char text[][NUMBER_TEXT], st
 		(d->flags & DESC_F_INLINE) != 0 ? d->data : payload_own(g->inner.pool, &d->ref);
 	size_t len = (d->flags & DESC_F_INLINE) != 0 ? d->len : d->ref.len;
 	int n = p != NULL ? value_list_read(slice_of(p, len), arg) : 0;
-	uint64_t gen;
-	const struct placement_fn *fn =
-		placement_fn_get(placement_shown(g->placement, &gen), call->msg.a);
 	uint32_t cnt = 0;
 
 	ret[cnt++] = slice_of(call->cmd->name, call->cmd->name_len);
-	ret[cnt++] = fn != NULL ? slice_of(fn->name, strnlen(fn->name, NAME_BYTES_MAX))
-				: slice_of("?", 1);
+	ret[cnt++] = function_name(g, call->msg.a);
 	if (call->cmd->arity == FCALL_ARITY) {
 		ret[cnt] = slice_of(text[cnt],
 				    (size_t)snprintf(text[cnt], NUMBER_TEXT, "%u", call->key_cnt));

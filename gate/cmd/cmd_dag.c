@@ -183,11 +183,9 @@ dag_call(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	do {
 		shown = placement_shown(g->placement, &gen);
 		dag = gate_name_of(arg[at], name) ? placement_dag_find(shown, name) : NULL;
-		if (dag == NULL) {
-			return gate_call_refuse(g, c, MB_ERR_NO_DAG);
-		}
-		d.a = dag->id;
-		bytes = dag_payload(g, c, shown, dag, arg + at + 1, arg_cnt - at - 1);
+		d.a = dag != NULL ? dag->id : 0;
+		bytes = dag != NULL ? dag_payload(g, c, shown, dag, arg + at + 1, arg_cnt - at - 1)
+				    : MB_ERR_NO_DAG;
 	} while (placement_stale(g->placement, gen));
 	if (bytes == MB_ERR_INVALID) {
 		return gate_error(g, c, "ERR arguments are function=word, of functions of the DAG");

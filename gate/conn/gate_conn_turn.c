@@ -216,7 +216,7 @@ gate_conn_keep(struct gate *g, struct gate_conn *c, size_t bytes)
 	uint8_t *p;
 	size_t cap;
 
-	if ((bytes <= c->keep_cap && !c->keep_given) || keep_long(g, c, bytes)) {
+	if ((c->keep != NULL && bytes <= c->keep_cap && !c->keep_given) || keep_long(g, c, bytes)) {
 		return true;
 	}
 	cap = heap_rounded_bytes(MAX(bytes, 2UL * c->keep_cap));

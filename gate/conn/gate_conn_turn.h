@@ -51,7 +51,8 @@ void gate_conn_moved(const struct gate *g, struct gate_conn *c, uint64_t *since_
 /* gate_conn_held: replies stay here until the command at hand is done. */
 bool gate_conn_held(const struct gate_conn *c);
 
-/* gate_conn_keep makes room for at least bytes in c->keep. Returns: false: there is no memory. */
+/* gate_conn_keep makes room for at least bytes in c->keep, which is not NULL then, for 0 bytes
+ * either. Returns: false: there is no memory. */
 bool gate_conn_keep(struct gate *g, struct gate_conn *c, size_t bytes);
 /* gate_conn_keep_end gives it back. */
 void gate_conn_keep_end(struct gate *g, struct gate_conn *c);

@@ -131,6 +131,7 @@ class Fuzz(unittest.TestCase):
             said += not str(answers[-1]).startswith('-')
         self.assertGreater(said, done / 10)
         self.assertEqual(self.c('PING'), '+PONG')
+        self.assertNotIn('runtime error', self.node.said())     # of a daemon under sanitizers
 
 
 if __name__ == '__main__':

@@ -602,6 +602,22 @@ class Users(Case):
         finally:
             node.remove()
 
+    def test_a_library_of_many_functions(self):
+        """What the command line says of it is longer than any other answer of its."""
+        names = ['f%d_' % i + 'x' * 55 for i in range(150)]
+        node, port = node_start(load='yes', password='sesame')
+        try:
+            c = self.client(port)
+            self.assertEqual(c('auth', 'sesame'), '+OK')
+            self.assertEqual(c('function', 'load', '#!c name=many\n#include '
+                               '<microburst/function.h>\n' + '\n'.join(
+                                   f'MB_FUNCTION({n}) {{ return mb_return_i64(call, 7); }}'
+                                   for n in names)), b'many')
+            self.assertEqual(len(c('function', 'list')), len(names))
+            self.assertEqual([c('fcall', n, 0) for n in (names[0], names[-1])], [7, 7])
+        finally:
+            node.end()
+
     def test_what_is_loaded_is_bounded(self):
         """The compiler reads a file that has no end until it has all that it may have; for one
         that nobody writes it waits until gate.load_time. Then the next one has its turn."""

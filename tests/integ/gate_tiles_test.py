@@ -122,6 +122,17 @@ class Tiles(unittest.TestCase):
             self.assertEqual(c('rpush', 'queue', i), 1)
             self.assertEqual(waiter.answer(), [b'queue', str(i).encode()])
 
+    def test_a_future_is_known_to_whoever_asks(self):
+        """Whoever was given its id is not told that there is no such thing."""
+        self.assertEqual(NODE['node'].run('deploy', f'{SOURCE}/examples/increment.c')[0], 0)
+        callers = self.dealt(6)
+        for i in range(300):
+            c = callers[i % len(callers)]
+            for _ in range(PLAIN):      # if it came home: it goes again
+                self.assertEqual(c('echo', 'x'), b'x')
+            future = c('mb.call', 'future', 'increment', i)
+            self.assertEqual((self.c if i % 2 else c)('mb.future', future), i + 1)
+
     def test_each_member_comes_out_once(self):
         """Of many clients that pop at once, at several gates, beside one that adds."""
         clients, adder = self.dealt(6), self.client()

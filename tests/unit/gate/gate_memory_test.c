@@ -343,6 +343,24 @@ a_transaction_gets_what_it_needs(void **state)
 	assert_true(kept_back->closing);
 }
 
+/* Memory of a command is there even if nothing is in it: its bytes are copied, moved and cleared
+ * as those of any other, of which the C library takes no null pointer. */
+static void
+what_a_command_keeps_is_somewhere_even_if_it_is_nothing(void **state)
+{
+	struct gate_conn *c = conn(0);
+
+	assert_true(gate_conn_keep(g, c, 0));
+	assert_non_null(c->keep);
+	assert_true(gate_conn_keep(g, c, 3));
+	memcpy(c->keep, "abc", 3);
+	c->keep_len = 3;
+	assert_true(gate_conn_keep(g, c, 0));
+	assert_memory_equal(c->keep, "abc", 3);
+	gate_conn_keep_end(g, c);
+	assert_null(c->keep);
+}
+
 int
 main(void)
 {
@@ -362,6 +380,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			to_one_that_holds_little_the_largest_gives_way_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_transaction_gets_what_it_needs, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_a_command_keeps_is_somewhere_even_if_it_is_nothing, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
