@@ -151,12 +151,15 @@ int table_write(const struct table *t, struct wbuf *out);
 
 /* How two items with the same sort key merge. As lattice_merge: LEFT, RIGHT, or MIXED with the
  * merged item written to out. leq: whether a adds nothing to b. present: whether a reader sees the
- * item (one that was removed stays, to say so); NULL: each is seen. */
+ * item (one that was removed stays, to say so); NULL: each is seen. rank: a number, never NaN, that
+ * an item which is seen is ranked by, beside its place (rank.h); false: it is not seen; NULL: they
+ * are not ranked. */
 struct table_merge_ops {
 	table_key_fn *key_of;
 	int (*merge)(struct slice a, struct slice b, struct wbuf *out, unsigned int depth);
 	bool (*leq)(struct slice a, struct slice b, unsigned int depth);
 	bool (*present)(struct slice item);
+	bool (*rank)(struct slice item, double *ret);
 };
 
 /* table_merge merges two tables item by item; the contract is that of lattice_merge.
