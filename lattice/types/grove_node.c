@@ -18,7 +18,7 @@
 
 void
 grove_leaf_close(const struct grove_edit *edit, struct tree_node *leaf, size_t len,
-		 uint32_t present)
+		 uint32_t present, const struct rank_span *ranks)
 {
 	struct table t;
 
@@ -27,7 +27,7 @@ grove_leaf_close(const struct grove_edit *edit, struct tree_node *leaf, size_t l
 	leaf->cnt = t.cnt;
 	leaf->items_len = t.items_len;
 	leaf->present = present;
-	leaf->ranks = rank_span_of(&t, edit->items);
+	leaf->ranks = ranks != NULL ? *ranks : rank_span_of(&t, edit->items);
 	tree_heads_put(leaf, edit->items->key_of);
 }
 
@@ -85,7 +85,7 @@ leaf_make(struct grove *g, const struct grove_edit *edit, const struct table *t,
 		INSIST(table_end(&b) == 0);
 	}
 	INSIST(table_open(wbuf_slice(&out), &body) == 0);
-	grove_leaf_close(edit, leaf, out.len, table_present_cnt(&body, edit->items));
+	grove_leaf_close(edit, leaf, out.len, table_present_cnt(&body, edit->items), NULL);
 	grove_chain_add(g, to_chain, leaf);
 	return 0;
 }

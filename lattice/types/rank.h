@@ -26,11 +26,6 @@
 #include "slice.h"
 #include "table.h"
 
-/* Ranks from low to high, both ends included; empty when low > high. */
-struct rank_span {
-	double low, high;
-};
-
 static inline struct rank_span
 rank_span_none(void)
 {

@@ -162,6 +162,11 @@ struct table_merge_ops {
 	bool (*rank)(struct slice item, double *ret);
 };
 
+/* Ranks from low to high, both ends included; empty when low > high (rank.h). */
+struct rank_span {
+	double low, high;
+};
+
 /* table_merge merges two tables item by item; the contract is that of lattice_merge.
  *
  * Cost:      O(m log(n/m)) comparisons for m items into n; the bytes of both are copied, in runs,
@@ -171,11 +176,15 @@ int table_merge(struct slice a, struct slice b, const struct table_merge_ops *op
 		unsigned int depth);
 
 /* table_merge_run merges items [from, to) of b into a, both flat, and has no use for RIGHT: if a
- * does not have them all, the result is written, and it is MIXED. *ret_more is then how many more
- * items of the result are present than of a: found by looking at those that changed. */
+ * does not have them all, the result is written, and it is MIXED. *ret is then found by looking at
+ * the items that changed. */
+struct table_change {
+	int32_t more;                /* items of the result are present than of a */
+	struct rank_span gone, come; /* ranks of the items that changed, as they were and are now */
+};
 int table_merge_run(const struct table *a, const struct table *b, uint32_t from, uint32_t to,
 		    const struct table_merge_ops *ops, struct wbuf *out, unsigned int depth,
-		    int32_t *ret_more);
+		    struct table_change *ret);
 
 /* table_present_cnt is the number of items that are present; table_present_at finds the idx-th one.
  *
