@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cache_front - the front of a sorted set from which members are being taken
  *
- * Where the first members of a long set are is known only to who has looked at all of them. A gate
- * that did keeps the first ones, its front (gate_front.h), and takes one after the other off
- * the set: each of these operations says which version of the set it saw, the how many-th of the
- * front it takes, and with which score. What has become of the set meanwhile, while the gate looked
+ * Where the first members of a long set are is known to who has looked for them. A gate that did
+ * keeps the first ones, its front (gate_front.h), and takes one after the other off the set: each
+ * of these operations says which version of the set it saw, the how many-th of the front it takes,
+ * and with which score. What has become of the set meanwhile, while the gate looked
  * too, is known here:
  *
  *   F1  A note (hash, end) says: since version `since` nothing was put, or may have been, before

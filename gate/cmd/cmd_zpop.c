@@ -110,7 +110,11 @@ static int
 front_pick(struct gate *g, struct gate_conn *c, struct gate_walk *w, struct taker *t,
 	   const struct oset_entry **ret)
 {
-	const struct gate_zset_pick p = { .most = GATE_FRONT_MEMBERS, .last = t->max };
+	const struct gate_zset_pick p = {
+		.span = rank_span_all(),
+		.most = GATE_FRONT_MEMBERS,
+		.last = t->max,
+	};
 	const uint64_t hash = hash_bytes(t->key.p, t->key.len);
 	int rc = gate_zset_pick(g, c, w, &p, ret);
 	uint32_t cnt = MIN(t->most, GATE_BATCH_OPS + 1U);
@@ -138,12 +142,15 @@ entries_pick(struct gate *g, struct gate_conn *c, struct gate_walk *w, struct ta
 	     const struct oset_entry **ret)
 {
 	const struct noted noted = { g, hash_bytes(t->key.p, t->key.len) };
+	const uint32_t most = MIN(t->most, GATE_BATCH_OPS + 1U); /* one more than a part takes */
 	struct gate_zset_pick p = {
 		.want = takes_one(w, t) ? not_noted : NULL,
 		.arg = &noted,
-		.most = MIN(t->most, GATE_BATCH_OPS + 1U), /* one more than a part takes */
+		.span = rank_span_all(),
+		.most = most + 1, /* whether it leaves one */
 		.last = t->max,
 	};
+	int rc;
 
 	if (t->front != NULL) {
 		*ret = &t->entry;
@@ -153,7 +160,12 @@ entries_pick(struct gate *g, struct gate_conn *c, struct gate_walk *w, struct ta
 	if (fills_front(c, w, t)) {
 		return front_pick(g, c, w, t, ret);
 	}
-	return gate_zset_pick(g, c, w, &p, ret);
+	rc = gate_zset_pick(g, c, w, &p, ret);
+	if (rc == 1 && w->cnt > most) {
+		*ret += t->max ? w->cnt - most : 0;
+		w->cnt = most;
+	}
+	return rc;
 }
 
 static void

@@ -2,7 +2,7 @@
 /* cmd_zrange - ranges of sorted sets: by index, by score, by the bytes of members
  *
  * A sorted set is kept in the order of its members; the order of scores is made by who reads it so,
- * in memory of the command's.
+ * in memory of the command's, of those that are near enough to be looked at (gate_zset_pick).
  */
 #include <math.h>
 #include <stdlib.h>
@@ -158,11 +158,24 @@ range_places(const struct range *r, uint32_t all, uint32_t *ret_at, uint32_t *re
 	*ret_cnt = cnt;
 }
 
+/* The scores that they have. */
+static struct rank_span
+range_span(const struct range *r)
+{
+	return r->by == BY_SCORE ? (struct rank_span){ r->min.score, r->max.score }
+				 : rank_span_all();
+}
+
 /* How few of them, from which end, are enough. */
 static struct gate_zset_pick
 range_pick(const struct range *r, uint32_t all)
 {
-	struct gate_zset_pick p = { .want = in_range, .arg = r, .most = UINT32_MAX };
+	struct gate_zset_pick p = {
+		.want = in_range,
+		.arg = r,
+		.span = range_span(r),
+		.most = UINT32_MAX,
+	};
 	uint32_t at, cnt;
 
 	if (r->by == BY_INDEX) {
@@ -370,7 +383,7 @@ range_count(struct gate *g, struct gate_conn *c, const struct slice *arg, enum r
 		if (!gate_walk_more(g, c, w)) {
 			return gate_walk_wait(g, c);
 		}
-		if (!oset_next(w->v.state, &w->at, &e.member, &e.score)) {
+		if (!oset_walk(w->v.state, &w->at, range_span(&r), false, &e)) {
 			break;
 		}
 		c->acc += in_range(&r, &e);

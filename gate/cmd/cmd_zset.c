@@ -11,8 +11,10 @@
 #include "gate_head.h"
 #include "gate_walk.h"
 #include "lattice.h"
+#include "tree.h"
 #include "view.h"
 
+#define REACH_ITEMS 8 /* as so many items of a turn is a leaf that is looked for */
 #define NOT_A_FLOAT "ERR value is not a valid float"
 
 static int64_t
@@ -394,41 +396,83 @@ few_stay(struct gate_walk *w, struct oset_entry *e, const struct gate_zset_pick 
 		memmove(e, e + from, most * sizeof(*e));
 	}
 	w->cnt = most;
+	w->few = most == pick->most;
 	w->score = e[pick->last ? 0 : most - 1].score;
 }
 
-/* Whether so many are kept already, and it is behind all of them. Members come in their order, so
- * of one score a later one is the greater. */
+/* Whether it is not looked for, or so many are kept already, and it is behind all of them. Of one
+ * score those that come later in the walk are behind. */
 static bool
 is_behind(const struct gate_walk *w, const struct oset_entry *e, const struct gate_zset_pick *pick)
 {
-	return w->few && (pick->last ? e->score < w->score : e->score >= w->score);
+	if (e->score < w->span.low || e->score > w->span.high) {
+		return true;
+	}
+	return w->few && (pick->last ? e->score <= w->score : e->score >= w->score);
 }
 
-int
-gate_zset_pick(struct gate *g, struct gate_conn *c, struct gate_walk *w,
-	       const struct gate_zset_pick *pick, const struct oset_entry **ret)
+/* Where those are that may still be wanted. */
+static struct rank_span
+span_left(const struct gate_walk *w, const struct gate_zset_pick *pick)
 {
-	bool few = pick->most <= GATE_ZSET_FEW;
+	struct rank_span s = w->span;
+
+	if (w->few && pick->last) {
+		s.low = nextafter(w->score, INFINITY);
+	} else if (w->few) {
+		s.high = nextafter(w->score, -INFINITY);
+	}
+	return s;
+}
+
+/* A walk begins, of no more than the leaves that have the w->reach lowest (or highest) scores, if
+ * so many members are in them for sure. */
+static int
+span_begin(struct gate *g, struct gate_conn *c, struct gate_walk *w,
+	   const struct gate_zset_pick *pick)
+{
+	double bound;
+
+	w->at = (struct table_walk){ 0 };
+	w->cnt = 0;
+	w->few = false;
+	w->span = pick->span;
+	if (w->reach > GATE_ZSET_FEW || !slice_is_tree(w->v.state)) {
+		w->reach = UINT32_MAX; /* all of it */
+		return 0;
+	}
+	c->keep_len = 0;
+	if (!gate_conn_keep(g, c, 2UL * w->reach * sizeof(struct rank_beam))) {
+		return MB_ERR_NO_MEMORY;
+	}
+	g->turn_left -= (int32_t)(w->reach * REACH_ITEMS);
+	bound = rank_bound(w->v.state, w->reach, pick->last, (void *)c->keep);
+	if (pick->last ? bound <= w->span.low : bound >= w->span.high) {
+		w->reach = UINT32_MAX;
+	} else if (pick->last) {
+		w->span.low = bound;
+	} else {
+		w->span.high = bound;
+	}
+	return 0;
+}
+
+/* Brings the members of the span to c->keep. Returns: as gate_zset_pick. */
+static int
+span_walk(struct gate *g, struct gate_conn *c, struct gate_walk *w,
+	  const struct gate_zset_pick *pick, bool few)
+{
 	struct oset_entry e;
 
-	w->ready |= pick->most == 0;
-	while (!w->sorting && !w->ready) {
+	for (;;) {
 		if (!gate_walk_more(g, c, w)) {
 			return 0;
 		}
-		if (!oset_next(w->v.state, &w->at, &e.member, &e.score)) {
-			break;
+		if (!oset_walk(w->v.state, &w->at, span_left(w, pick), few && pick->last, &e)) {
+			return 1;
 		}
-		if (isnan(e.score)) {
-			e.score = 0; /* infinities of both signs met; it must have a place */
-		}
-		if (pick->want != NULL && !pick->want(pick->arg, &e)) {
-			continue;
-		}
-		w->all++;
 		g->turn_left--; /* it is in no cache, as a rule: twice the work of others */
-		if (is_behind(w, &e, pick)) {
+		if (is_behind(w, &e, pick) || (pick->want != NULL && !pick->want(pick->arg, &e))) {
 			continue;
 		}
 		c->keep_len = (uint32_t)(w->cnt * sizeof(e));
@@ -436,12 +480,39 @@ gate_zset_pick(struct gate *g, struct gate_conn *c, struct gate_walk *w,
 			return MB_ERR_NO_MEMORY;
 		}
 		memcpy(c->keep + c->keep_len, &e, sizeof(e));
-		if (++w->cnt == 2 * GATE_ZSET_FEW && few) {
+		if (++w->cnt == (w->few ? 2 : 1) * pick->most && few) {
+			g->turn_left -= (int32_t)w->cnt;
 			few_stay(w, (struct oset_entry *)(void *)c->keep, pick);
-			w->few = true;
-			g->turn_left -= GATE_TURN;
 		}
 	}
+}
+
+int
+gate_zset_pick(struct gate *g, struct gate_conn *c, struct gate_walk *w,
+	       const struct gate_zset_pick *pick, const struct oset_entry **ret)
+{
+	bool few = pick->most <= GATE_ZSET_FEW, is_next = w->reach == 0;
+	int rc;
+
+	w->ready |= pick->most == 0;
+	while (!w->sorting && !w->ready) {
+		if (is_next) {
+			w->reach = !few ? UINT32_MAX : w->reach == 0 ? pick->most : w->reach * 8;
+			rc = span_begin(g, c, w, pick);
+			if (rc != 0) {
+				return rc;
+			}
+		}
+		rc = span_walk(g, c, w, pick, few);
+		if (rc != 1) {
+			return rc;
+		}
+		is_next = w->cnt < pick->most && w->reach <= GATE_ZSET_FEW;
+		if (!is_next) {
+			break;
+		}
+	}
+	w->all = pick->want == NULL ? view_cnt(w->v.type, w->v.state) : w->cnt;
 	if (!few) {
 		return gate_zset_order(g, c, w, 0, ret);
 	}

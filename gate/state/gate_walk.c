@@ -58,7 +58,7 @@ begin(struct gate_walk *w, bool held)
 	w->begun = w->sorting = w->ready = w->taking = w->few = false;
 	w->at = (struct table_walk){ 0 };
 	w->idx = UINT32_MAX;
-	w->all = w->cnt = 0;
+	w->all = w->cnt = w->reach = 0;
 	w->order = (struct gate_order){ 0 };
 }
 

@@ -27,6 +27,7 @@
 
 #include "gate_int.h"
 #include "gate_order.h"
+#include "rank.h"
 #include "table.h"
 
 #define GATE_WALK_SHORT       512          /* items, */
@@ -50,11 +51,13 @@ struct gate_walk {
 	double score;               /* of its own next member; of few, of the last of them */
 	struct slice member;
 	bool has_member;
-	bool few;          /* as many are kept as are wanted */
-	bool sorting;      /* all that it wants is in c->keep, and being put in order; */
-	bool ready;        /* and is */
-	bool taking;       /* out of that, one by one */
-	uint32_t all, cnt; /* so many were wanted; so many are kept */
+	bool few;              /* as many are kept as are wanted */
+	uint32_t reach;        /* it goes through so many leaves for sure: gate_zset_pick */
+	struct rank_span span; /* that have these scores */
+	bool sorting;          /* all that it wants is in c->keep, and being put in order; */
+	bool ready;            /* and is */
+	bool taking;           /* out of that, one by one */
+	uint32_t all, cnt;     /* so many were wanted; so many are kept */
 	struct gate_order order;
 	size_t out_bytes; /* of replies, when the turn began */
 };

@@ -44,6 +44,25 @@ codec_u64(const uint8_t *p)
 	return le64toh(v);
 }
 
+static inline double
+codec_f64(const uint8_t *p)
+{
+	uint64_t bits = codec_u64(p);
+	double x;
+
+	memcpy(&x, &bits, sizeof(x));
+	return x;
+}
+
+static inline void
+codec_put_f64(struct wbuf *out, double x)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &x, sizeof(bits));
+	wbuf_u64(out, bits);
+}
+
 /* A stamp stands as writer, time: backwards, as it is read. */
 static inline struct stamp
 codec_stamp(const uint8_t *p)

@@ -358,6 +358,7 @@ grove_commit(struct grove *g, const struct grove_edit *edit, void *place)
 		grove_inner_fill(&c, UINT32_MAX, root, edit->root_bytes - sizeof(*root));
 		grove_gone_free(g, &edit->kids);
 	}
+	root->older = root->newer = 0; /* a root has no parent that would say its ranks */
 	if (edit->old != NULL) {
 		struct tree_node *before = (struct tree_node *)(uintptr_t)edit->old->root;
 

@@ -107,9 +107,9 @@ bool grove_children_next(struct grove_children *c, struct tree_entry *ret);
 size_t grove_entry_bytes(const struct tree_entry *e);
 
 /* grove_leaf_close fills in what a leaf's items, of which so many are present, add up to, and the
- * heads. */
+ * heads. ranks: NULL: they are looked at. */
 void grove_leaf_close(const struct grove_edit *edit, struct tree_node *leaf, size_t len,
-		      uint32_t present);
+		      uint32_t present, const struct rank_span *ranks);
 
 /* grove_leaves_make packs items [from, to) of a flat table into leaves; grove_inner_make children
  * into inner nodes, of two each at least. packed: as few nodes as can be; else of equal lengths.

@@ -108,20 +108,31 @@ grow_apart(struct growth *w, const struct tree_node *child, const struct table *
 	return leaves_among(w, leaf, m, m + found, from, to, at, to_chain);
 }
 
-/* Merges items [from, to) of the delta into a leaf, of which so many items are present; what comes
- * of it is added to the chain. */
+/* What ranks a leaf has, with a change. Returns: false: whoever had the lowest or the highest one
+ * may be gone; it is to be looked at. */
+static bool
+ranks_after(struct rank_span ranks, const struct table_change *change, struct rank_span *ret)
+{
+	*ret = ranks;
+	rank_span_add(ret, change->come);
+	return change->gone.low > ranks.low && change->gone.high < ranks.high;
+}
+
+/* Merges items [from, to) of the delta into a leaf, of the node `old`; what comes of it is added to
+ * the chain. */
 static int
-grow_leaf(struct growth *w, const struct table *leaf, uint32_t present, uint32_t from, uint32_t to,
-	  uint32_t at, struct grove_chain *to_chain)
+grow_leaf(struct growth *w, const struct tree_node *old, const struct table *leaf, uint32_t from,
+	  uint32_t to, uint32_t at, struct grove_chain *to_chain)
 {
 	const struct table_merge_ops *items = w->edit->items;
 	size_t heads = ((size_t)leaf->cnt + to - from) * TREE_HEAD_BYTES;
 	size_t bound = table_bytes(leaf), room, used;
-	int32_t more;
+	struct table_change change;
+	struct rank_span ranks;
 	struct tree_node *node;
 	struct table t;
 	struct wbuf out;
-	bool at_end;
+	bool at_end, known;
 	int err;
 
 	for (uint32_t j = from; j < to; j++) {
@@ -136,12 +147,14 @@ grow_leaf(struct growth *w, const struct table *leaf, uint32_t present, uint32_t
 		return err;
 	}
 	out = wbuf_init(node->body, bound);
-	err = table_merge_run(leaf, &w->delta, from, to, items, &out, LATTICE_ITEM_DEPTH, &more);
+	err = table_merge_run(leaf, &w->delta, from, to, items, &out, LATTICE_ITEM_DEPTH, &change);
 	if (err != LATTICE_MIXED) {
 		grove_node_free(w->g, node);
 		return err;
 	}
-	grove_leaf_close(w->edit, node, out.len, present + (uint32_t)more); /* modulo 2^32 */
+	known = ranks_after(old->ranks, &change, &ranks);
+	grove_leaf_close(w->edit, node, out.len, old->present + (uint32_t)change.more,
+			 known ? &ranks : NULL); /* present: modulo 2^32 */
 	used = tree_body_bytes(node);
 	if ((used <= TREE_BODY_MAX || node->cnt == 1) && room - used <= room / 8) {
 		grove_chain_add(w->g, to_chain, node);
@@ -225,7 +238,7 @@ shrink_leaf(struct growth *w, const struct table *leaf, uint32_t present, uint32
 	}
 	table_add_run(&b, leaf, i, leaf->cnt);
 	INSIST(table_end(&b) == 0);
-	grove_leaf_close(w->edit, node, out.len, present);
+	grove_leaf_close(w->edit, node, out.len, present, NULL);
 	grove_chain_add(w->g, to_chain, node);
 	return LATTICE_MIXED;
 }
@@ -315,7 +328,7 @@ grow_child(struct growth *w, const struct table *inner, uint32_t height, uint32_
 			return LATTICE_MIXED;
 		}
 		if (err == GROW_TOGETHER) {
-			err = grow_leaf(w, &body, child->present, from, to, i, to_chain);
+			err = grow_leaf(w, child, &body, from, to, i, to_chain);
 		}
 	} else {
 		err = grow_inner(w, child, &body, from, to, &kids);

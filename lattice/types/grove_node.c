@@ -18,7 +18,7 @@
 
 void
 grove_leaf_close(const struct grove_edit *edit, struct tree_node *leaf, size_t len,
-		 uint32_t present)
+		 uint32_t present, const struct rank_span *ranks)
 {
 	struct table t;
 
@@ -27,6 +27,7 @@ grove_leaf_close(const struct grove_edit *edit, struct tree_node *leaf, size_t l
 	leaf->cnt = t.cnt;
 	leaf->items_len = t.items_len;
 	leaf->present = present;
+	leaf->ranks = ranks != NULL ? *ranks : rank_span_of(&t, edit->items);
 	tree_heads_put(leaf, edit->items->key_of);
 }
 
@@ -84,7 +85,7 @@ leaf_make(struct grove *g, const struct grove_edit *edit, const struct table *t,
 		INSIST(table_end(&b) == 0);
 	}
 	INSIST(table_open(wbuf_slice(&out), &body) == 0);
-	grove_leaf_close(edit, leaf, out.len, table_present_cnt(&body, edit->items));
+	grove_leaf_close(edit, leaf, out.len, table_present_cnt(&body, edit->items), NULL);
 	grove_chain_add(g, to_chain, leaf);
 	return 0;
 }
@@ -251,6 +252,7 @@ children_step(struct grove_children *c, struct tree_entry *ret)
 			.end = kid->cnt,
 			.present_end = kid->present,
 			.items_len = kid->items_len,
+			.ranks = kid->ranks,
 		};
 		c->before = kid;
 		c->kid = grove_node_at(c->g, kid->link);
@@ -311,8 +313,10 @@ grove_inner_fill(struct grove_children *c, uint32_t cnt, struct tree_node *node,
 	struct table_builder b;
 	struct tree_entry e;
 
+	node->ranks = rank_span_none();
 	table_begin(&b, &out);
 	for (uint32_t i = 0; i < cnt && grove_children_next(c, &e); i++) {
+		rank_span_add(&node->ranks, e.ranks);
 		node->items_len += e.items_len;
 		node->cnt += e.end;
 		node->present += e.present_end;
@@ -447,6 +451,7 @@ grove_inner_patch(const struct grove *g, const struct tree_node *old,
 			e.off = grove_off(g, kid);
 			e.birth = kid->birth;
 			e.items_len = kid->items_len;
+			e.ranks = kid->ranks;
 			more = before.end + kid->cnt - end;
 			more_present = before.present_end + kid->present - present_end;
 			kid = grove_node_at(g, kid->link);
@@ -457,7 +462,10 @@ grove_inner_patch(const struct grove *g, const struct tree_node *old,
 		e.first.len = 0;
 		tree_entry_put(&out, &e);
 	}
-	(void)tree_entry_at(&t, t.cnt - 1, &e);
+	node->ranks = rank_span_none();
+	for (uint32_t i = 0; tree_entry_at(&t, i, &e); i++) {
+		rank_span_add(&node->ranks, e.ranks);
+	}
 	node->cnt = e.end;
 	node->present = e.present_end;
 }

@@ -20,6 +20,7 @@
 #include "list.h"
 #include "map.h"
 #include "orset.h"
+#include "oset.h"
 #include "microburst/error.h"
 
 struct lattice_ops {
@@ -40,7 +41,7 @@ static_assert(ARRAY_CNT(ops) == LATTICE_TYPE_CNT, "ids are dense and ascending")
 static const struct table_merge_ops *const table_ops[LATTICE_TYPE_CNT] = {
 	[LATTICE_GSET] = &gset_table_ops,   [LATTICE_MAP] = &map_table_ops,
 	[LATTICE_ORSET] = &orset_table_ops, [LATTICE_LIST] = &list_table_ops,
-	[LATTICE_OSET] = &map_table_ops,
+	[LATTICE_OSET] = &oset_table_ops,
 };
 
 const struct table_merge_ops *

@@ -62,8 +62,8 @@ map_field_value(const struct map_field *field, unsigned int *ret_type, struct sl
 	return view_present_scalar(e.type, e.state);
 }
 
-static struct slice
-field_key(struct slice item)
+struct slice
+map_item_key(struct slice item)
 {
 	struct map_field f;
 
@@ -81,8 +81,8 @@ field_check(struct slice item, unsigned int depth)
 	return lattice_check_depth(f.type, f.value, depth);
 }
 
-static int
-field_merge(struct slice a, struct slice b, struct wbuf *out, unsigned int depth)
+int
+map_item_merge(struct slice a, struct slice b, struct wbuf *out, unsigned int depth)
 {
 	struct map_field fa, fb;
 	int side;
@@ -101,8 +101,8 @@ field_merge(struct slice a, struct slice b, struct wbuf *out, unsigned int depth
 	return side;
 }
 
-static bool
-field_leq(struct slice a, struct slice b, unsigned int depth)
+bool
+map_item_leq(struct slice a, struct slice b, unsigned int depth)
 {
 	struct map_field fa, fb;
 
@@ -113,8 +113,8 @@ field_leq(struct slice a, struct slice b, unsigned int depth)
 				  : lattice_leq_depth(fa.type, fa.value, fb.value, depth);
 }
 
-static bool
-field_present(struct slice item)
+bool
+map_item_present(struct slice item)
 {
 	struct map_field f;
 
@@ -122,16 +122,16 @@ field_present(struct slice item)
 }
 
 const struct table_merge_ops map_table_ops = {
-	.key_of = field_key,
-	.merge = field_merge,
-	.leq = field_leq,
-	.present = field_present,
+	.key_of = map_item_key,
+	.merge = map_item_merge,
+	.leq = map_item_leq,
+	.present = map_item_present,
 };
 
 int
 map_check(struct slice v, unsigned int depth)
 {
-	return depth == 0 ? MB_ERR_TOO_LARGE : table_check(v, field_key, field_check, depth - 1);
+	return depth == 0 ? MB_ERR_TOO_LARGE : table_check(v, map_item_key, field_check, depth - 1);
 }
 
 int
@@ -242,7 +242,7 @@ map_get(struct slice v, struct slice key, struct map_field *ret_field)
 	struct table t;
 	struct slice item;
 
-	return table_open(v, &t) == 0 && table_find(&t, field_key, key, &item) &&
+	return table_open(v, &t) == 0 && table_find(&t, map_item_key, key, &item) &&
 	       map_field_open(item, ret_field);
 }
 

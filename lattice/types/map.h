@@ -26,6 +26,12 @@
 
 extern const struct table_merge_ops map_table_ops;
 
+/* How its items merge, for others who are made of fields (oset.h). */
+struct slice map_item_key(struct slice item);
+int map_item_merge(struct slice a, struct slice b, struct wbuf *out, unsigned int depth);
+bool map_item_leq(struct slice a, struct slice b, unsigned int depth);
+bool map_item_present(struct slice item);
+
 struct map_field {
 	struct slice key;
 	unsigned int type; /* enum lattice_type; from damaged bytes, anything */

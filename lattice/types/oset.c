@@ -36,6 +36,33 @@ oset_check(struct slice v, unsigned int depth)
 	return rc;
 }
 
+/* Infinities of both signs that met show as no number, and must have a place. */
+static bool
+field_rank(const struct map_field *f, double *ret)
+{
+	struct slice score;
+	int rc = field_is_score(f, &score) ? score_read(score, ret) : MB_ERR_NOT_FOUND;
+
+	*ret = rc == 0 ? *ret : 0;
+	return rc == 0 || rc == MB_ERR_TOO_LARGE;
+}
+
+static bool
+item_rank(struct slice item, double *ret)
+{
+	struct map_field f;
+
+	return map_field_open(item, &f) && field_rank(&f, ret);
+}
+
+const struct table_merge_ops oset_table_ops = {
+	.key_of = map_item_key,
+	.merge = map_item_merge,
+	.leq = map_item_leq,
+	.present = map_item_present,
+	.rank = item_rank,
+};
+
 int
 oset_merge(struct slice a, struct slice b, struct wbuf *out, unsigned int depth)
 {
@@ -70,6 +97,22 @@ oset_next(struct slice v, struct table_walk *w, struct slice *ret_member, double
 			if (score_read(score, ret_score) < 0) {
 				*ret_score = NAN;
 			}
+			return true;
+		}
+	}
+	return false;
+}
+
+bool
+oset_walk(struct slice v, struct table_walk *w, struct rank_span span, bool back,
+	  struct oset_entry *ret)
+{
+	struct map_field f;
+	struct slice item;
+
+	while (rank_walk_next(v, w, span, back, &item)) {
+		if (map_field_open(item, &f) && field_rank(&f, &ret->score)) {
+			ret->member = f.key;
 			return true;
 		}
 	}

@@ -13,8 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rank.h"
 #include "slice.h"
 #include "table.h"
+
+extern const struct table_merge_ops oset_table_ops;
 
 /* oset_score gives the score of a member. Returns: 0; MB_ERR_NOT_FOUND; as score_read. */
 int oset_score(struct slice v, struct slice member, double *ret);
@@ -31,6 +34,14 @@ struct oset_entry {
 	double score;
 	struct slice member;
 };
+
+/* oset_walk gives the members in their order, or backwards, each with its rank: its score, and 0
+ * for one that is no number. Of those whose rank is not in the span some are passed over (rank.h).
+ *
+ * Returns:   false behind the last one.
+ */
+bool oset_walk(struct slice v, struct table_walk *w, struct rank_span span, bool back,
+	       struct oset_entry *ret);
 
 /* oset_sort puts entries in the order of (score, member): what a sorted set shows. */
 void oset_sort(struct oset_entry *entry, size_t cnt);

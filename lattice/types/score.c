@@ -49,24 +49,6 @@ struct score {
 	struct rbuf entries;
 };
 
-static double
-f64_of(uint64_t bits)
-{
-	double x;
-
-	memcpy(&x, &bits, sizeof(x));
-	return x;
-}
-
-static void
-f64_put(struct wbuf *out, double x)
-{
-	uint64_t bits;
-
-	memcpy(&bits, &x, sizeof(bits));
-	wbuf_u64(out, bits);
-}
-
 static bool
 f64_ok(double x)
 {
@@ -103,7 +85,7 @@ score_open(struct slice v, struct score *ret)
 		if (v.len < sizeof(uint64_t)) {
 			return MB_ERR_CORRUPT;
 		}
-		s.base = f64_of(codec_u64(v.p));
+		s.base = codec_f64(v.p);
 		v = slice_of(v.p + sizeof(uint64_t), v.len - sizeof(uint64_t));
 	}
 	if (s.kind > BASE_DELETED || !f64_ok(s.base)) {
@@ -118,8 +100,9 @@ static struct sum
 sum_next(struct rbuf *r)
 {
 	struct sum s = { .n = rbuf_u64(r) };
+	uint64_t bits = rbuf_u64(r);
 
-	s.x = f64_of(rbuf_u64(r));
+	memcpy(&s.x, &bits, sizeof(s.x));
 	r->bad = r->bad || s.n == 0 || !f64_ok(s.x);
 	return s;
 }
@@ -153,10 +136,10 @@ entry_put(struct wbuf *out, const struct entry *e)
 	wbuf_u64(out, e->writer.v);
 	wbuf_u8(out, e->deleted.n != 0 ? HAS_DELETED : 0);
 	wbuf_u64(out, e->all.n);
-	f64_put(out, e->all.x);
+	codec_put_f64(out, e->all.x);
 	if (e->deleted.n != 0) {
 		wbuf_u64(out, e->deleted.n);
-		f64_put(out, e->deleted.x);
+		codec_put_f64(out, e->deleted.x);
 	}
 }
 
@@ -164,7 +147,7 @@ static void
 base_put(struct wbuf *out, const struct score *s)
 {
 	if (s->kind == BASE_VALUE) {
-		f64_put(out, s->base);
+		codec_put_f64(out, s->base);
 	}
 }
 
@@ -334,7 +317,7 @@ score_delta_set(double x, struct wbuf *out)
 	if (isnan(x)) {
 		return MB_ERR_INVALID;
 	}
-	f64_put(out, x == 0 ? 0 : x); /* of two zeros, one */
+	codec_put_f64(out, x == 0 ? 0 : x); /* of two zeros, one */
 	wbuf_u8(out, BASE_VALUE);
 	return codec_done(out, before);
 }

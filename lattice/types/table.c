@@ -28,6 +28,7 @@
 #include "compiler.h"
 #include "lattice.h"
 #include "microburst/error.h"
+#include "rank.h"
 #include "tree.h"
 
 #define END_BYTES TABLE_ITEM_OVERHEAD
@@ -374,15 +375,33 @@ struct merging {
 	unsigned int depth;
 	struct table_builder builder;
 	struct lattice_verdict verdict;
-	uint32_t run; /* I1, I2 */
-	bool counts;  /* how many more are present */
-	int32_t more;
+	uint32_t run;                /* I1, I2 */
+	struct table_change *change; /* NULL: nobody asks */
 };
 
 static int
 is_present(const struct table_merge_ops *ops, struct slice item)
 {
 	return ops->present == NULL || ops->present(item);
+}
+
+/* An item of the result is not that of a, or a has none (NULL). */
+static void
+note_change(struct merging *m, const struct slice *before, struct slice now)
+{
+	struct table_change *c = m->change;
+	double rank;
+
+	if (c == NULL) {
+		return;
+	}
+	c->more += is_present(m->ops, now) - (before != NULL && is_present(m->ops, *before));
+	if (m->ops->rank != NULL && m->ops->rank(now, &rank)) {
+		rank_span_add(&c->come, (struct rank_span){ rank, rank });
+	}
+	if (m->ops->rank != NULL && before != NULL && m->ops->rank(*before, &rank)) {
+		rank_span_add(&c->gone, (struct rank_span){ rank, rank });
+	}
 }
 
 /* Appends item j of b, after the run of a that ends before at. */
@@ -392,15 +411,8 @@ take_b(struct merging *m, uint32_t at, uint32_t j)
 	m->verdict.left = false;
 	table_add_run(&m->builder, &m->a, m->run, at);
 	table_add_run(&m->builder, &m->b, j, j + 1);
-	m->more += m->counts ? is_present(m->ops, item_of(&m->b, j)) : 0;
+	note_change(m, NULL, item_of(&m->b, j));
 	m->run = at;
-}
-
-/* An item of the result stands for one of a. */
-static void
-count_change(struct merging *m, struct slice before, struct slice now)
-{
-	m->more += m->counts ? is_present(m->ops, now) - is_present(m->ops, before) : 0;
 }
 
 /* Merges item j of b into item at of a, which has the same key. */
@@ -424,9 +436,9 @@ merge_at(struct merging *m, uint32_t at, uint32_t j)
 	switch (side) {
 	case LATTICE_MIXED:
 		if (!m->builder.out->full) {
-			count_change(m, item_a,
-				     slice_of(m->builder.out->p + before.len,
-					      m->builder.out->len - before.len));
+			note_change(m, &item_a,
+				    slice_of(m->builder.out->p + before.len,
+					     m->builder.out->len - before.len));
 		}
 		table_item_end(&m->builder);
 		m->verdict.right = false;
@@ -434,7 +446,7 @@ merge_at(struct merging *m, uint32_t at, uint32_t j)
 	case LATTICE_RIGHT:
 		*m->builder.out = before;
 		table_add_run(&m->builder, &m->b, j, j + 1);
-		count_change(m, item_a, item_b);
+		note_change(m, &item_a, item_b);
 		return 0;
 	case LATTICE_LEFT: /* against what leq said: these are not checked values */
 		return MB_ERR_CORRUPT;
@@ -494,21 +506,19 @@ table_merge(struct slice a, struct slice b, const struct table_merge_ops *ops, s
 int
 table_merge_run(const struct table *a, const struct table *b, uint32_t from, uint32_t to,
 		const struct table_merge_ops *ops, struct wbuf *out, unsigned int depth,
-		int32_t *ret_more)
+		struct table_change *ret)
 {
 	struct merging m = { .a = *a,
 			     .b = *b,
 			     .ops = ops,
 			     .depth = depth,
 			     .verdict = { true, false },
-			     .counts = true };
-	int side;
+			     .change = ret };
 
 	REQUIRE(a->tree == NULL && b->tree == NULL);
 	REQUIRE(to <= b->cnt);
-	side = merge_run(&m, from, to, out);
-	*ret_more = m.more;
-	return side;
+	*ret = (struct table_change){ .gone = rank_span_none(), .come = rank_span_none() };
+	return merge_run(&m, from, to, out);
 }
 
 uint32_t

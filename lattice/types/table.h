@@ -151,12 +151,20 @@ int table_write(const struct table *t, struct wbuf *out);
 
 /* How two items with the same sort key merge. As lattice_merge: LEFT, RIGHT, or MIXED with the
  * merged item written to out. leq: whether a adds nothing to b. present: whether a reader sees the
- * item (one that was removed stays, to say so); NULL: each is seen. */
+ * item (one that was removed stays, to say so); NULL: each is seen. rank: a number, never NaN, that
+ * an item which is seen is ranked by, beside its place (rank.h); false: it is not seen; NULL: they
+ * are not ranked. */
 struct table_merge_ops {
 	table_key_fn *key_of;
 	int (*merge)(struct slice a, struct slice b, struct wbuf *out, unsigned int depth);
 	bool (*leq)(struct slice a, struct slice b, unsigned int depth);
 	bool (*present)(struct slice item);
+	bool (*rank)(struct slice item, double *ret);
+};
+
+/* Ranks from low to high, both ends included; empty when low > high (rank.h). */
+struct rank_span {
+	double low, high;
 };
 
 /* table_merge merges two tables item by item; the contract is that of lattice_merge.
@@ -168,11 +176,15 @@ int table_merge(struct slice a, struct slice b, const struct table_merge_ops *op
 		unsigned int depth);
 
 /* table_merge_run merges items [from, to) of b into a, both flat, and has no use for RIGHT: if a
- * does not have them all, the result is written, and it is MIXED. *ret_more is then how many more
- * items of the result are present than of a: found by looking at those that changed. */
+ * does not have them all, the result is written, and it is MIXED. *ret is then found by looking at
+ * the items that changed. */
+struct table_change {
+	int32_t more;                /* items of the result are present than of a */
+	struct rank_span gone, come; /* ranks of the items that changed, as they were and are now */
+};
 int table_merge_run(const struct table *a, const struct table *b, uint32_t from, uint32_t to,
 		    const struct table_merge_ops *ops, struct wbuf *out, unsigned int depth,
-		    int32_t *ret_more);
+		    struct table_change *ret);
 
 /* table_present_cnt is the number of items that are present; table_present_at finds the idx-th one.
  *

@@ -64,6 +64,7 @@ tree_entry_at(const struct table *inner, uint32_t i, struct tree_entry *ret)
 		.end = codec_u32(tail + 16),
 		.present_end = codec_u32(tail + 20),
 		.items_len = codec_u32(tail + 24),
+		.ranks = { codec_f64(tail + 28), codec_f64(tail + 36) },
 	};
 	return true;
 }
@@ -77,6 +78,8 @@ tree_entry_put(struct wbuf *out, const struct tree_entry *e)
 	wbuf_u32(out, e->end);
 	wbuf_u32(out, e->present_end);
 	wbuf_u32(out, e->items_len);
+	codec_put_f64(out, e->ranks.low);
+	codec_put_f64(out, e->ranks.high);
 }
 
 static struct slice
@@ -242,9 +245,9 @@ end_of(const struct tree_entry *e, enum by by)
 	return by == BY_ITEM ? e->end : e->present_end;
 }
 
-/* The first child whose end is beyond idx; the last one if none is. */
+/* As tree_child_at. */
 static uint32_t
-child_at(const struct table *inner, uint32_t idx, enum by by)
+child_by(const struct table *inner, uint32_t idx, enum by by)
 {
 	uint32_t lo = 0, hi = inner->cnt;
 	struct tree_entry e;
@@ -259,6 +262,12 @@ child_at(const struct table *inner, uint32_t idx, enum by by)
 		}
 	}
 	return lo < inner->cnt ? lo : lo - 1;
+}
+
+uint32_t
+tree_child_at(const struct table *inner, uint32_t idx)
+{
+	return child_by(inner, idx, BY_ITEM);
 }
 
 /* Begins to fetch bytes [from, to) of a node. */
@@ -292,10 +301,9 @@ prefetch_child(const struct tree_view *view, const struct tree_entry *e, uint32_
 	}
 }
 
-/* Goes from an inner node to its child i, and adds up what lies to the left of it. */
-static const struct tree_node *
-descend(const struct tree_view *view, struct table *node, uint32_t i, uint32_t height,
-	uint32_t *first, uint32_t *present)
+const struct tree_node *
+tree_descend(const struct tree_view *view, struct table *node, uint32_t i, uint32_t height,
+	     uint32_t *first, uint32_t *present)
 {
 	struct tree_entry e, before = { .end = 0 };
 
@@ -322,8 +330,8 @@ leaf_at(const struct tree_view *view, uint32_t idx, enum by by, struct table *le
 		uint32_t before = by == BY_ITEM ? *first : *present;
 
 		if (leaf->cnt == 0 || before > idx ||
-		    descend(view, leaf, child_at(leaf, idx - before, by), height - 1, first,
-			    present) == NULL) {
+		    tree_descend(view, leaf, child_by(leaf, idx - before, by), height - 1, first,
+				 present) == NULL) {
 			return false;
 		}
 	}
@@ -377,8 +385,8 @@ tree_leaf_find(const struct tree_view *view, struct slice key, struct table *ret
 		if (ret_leaf->cnt == 0) {
 			return false;
 		}
-		node = descend(view, ret_leaf, tree_child_find(ret_leaf, node->prefix, key),
-			       height - 1, &first, &present);
+		node = tree_descend(view, ret_leaf, tree_child_find(ret_leaf, node->prefix, key),
+				    height - 1, &first, &present);
 		if (node == NULL) {
 			return false;
 		}

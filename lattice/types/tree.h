@@ -11,10 +11,11 @@
  *
  * Inner nodes are tables too, whose items are
  *
- *	first key | off u64 | birth u64 | end u32 | present_end u32 | items_len u32
+ *	first key | off u64 | birth u64 | end u32 | present_end u32 | items_len u32 | ranks 2 f64
  *
  * first key: no item below the child comes before it, none to its left comes after it. end: how
  * many items the children up to here have. So keys and positions are both found in O(log n).
+ * ranks: from the lowest to the highest rank of those items below that are seen (rank.h).
  *
  * Behind the table of a node stand the heads of its keys:
  *
@@ -44,6 +45,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rank.h"
 #include "slice.h"
 #include "table.h"
 
@@ -62,7 +64,12 @@ struct tree_node {
 	/* For the owner of the memory, see grove.c; else only birth is looked at (tree_version). */
 	uint64_t birth;
 	uint64_t link;
-	uint64_t older, newer;
+	union {
+		struct { /* of a root */
+			uint64_t older, newer;
+		};
+		struct rank_span ranks; /* of others: what its parent says of it, too */
+	};
 	uint32_t bytes; /* taken for it; 0: a root, which lies in a block of others */
 	uint32_t at;
 	/* What readers see. It does not change once a root shows the node. */
@@ -153,9 +160,10 @@ struct tree_entry {
 	struct slice first; /* key */
 	uint64_t off, birth;
 	uint32_t end, present_end, items_len;
+	struct rank_span ranks;
 };
 
-#define TREE_ENTRY_TAIL (2 * sizeof(uint64_t) + 3 * sizeof(uint32_t))
+#define TREE_ENTRY_TAIL (4 * sizeof(uint64_t) + 3 * sizeof(uint32_t))
 
 /* tree_entry_at takes item i of an inner node apart. Returns: false when there is none. */
 bool tree_entry_at(const struct table *inner, uint32_t i, struct tree_entry *ret);
@@ -166,6 +174,14 @@ void tree_entry_put(struct wbuf *out, const struct tree_entry *e);
 /* tree_child_find is the child that an item with this key belongs to. Requires: inner is the table
  * of a node with this prefix. */
 uint32_t tree_child_find(const struct table *inner, uint32_t prefix, struct slice key);
+
+/* tree_child_at is the first child whose end is beyond idx; the last one if none is. */
+uint32_t tree_child_at(const struct table *inner, uint32_t idx);
+
+/* tree_descend goes from an inner node to its child i, of this height, and adds up how many items,
+ * and present ones, lie to the left of it. Returns: NULL: there is none. */
+const struct tree_node *tree_descend(const struct tree_view *view, struct table *node, uint32_t i,
+				     uint32_t height, uint32_t *first, uint32_t *present);
 
 /* What a node takes for an item beside its bytes: an end and a head. */
 #define TREE_HEAD_BYTES    ((uint32_t)sizeof(uint32_t))

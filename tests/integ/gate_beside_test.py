@@ -26,6 +26,7 @@ SEED = int(os.environ.get('SEED', '4711'))
 COUNT = int(os.environ.get('COUNT', '3000'))
 TILES = os.environ.get('TILES', '1')
 FLUSH_EVERY = 250
+LONG = 5000     # members: a sorted set that is a tree
 BOTH = {}
 
 # {k} a key of any type, {s} {l} {t} {h} {z} one that is mostly a string, list, set, hash, sorted
@@ -155,6 +156,15 @@ def setUpModule():
     node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', '--set', f'gate.tiles={TILES}')
     unittest.addModuleCleanup(node.remove)
     BOTH.update(ours=port_of(node), redis=path)
+
+
+OF_LONG = '''
+zrange {z} 0 {n}|zrange {z} -{n} -1 rev withscores|zrevrange {z} 0 {n}|zrange {z} {i} {i}
+zrangebyscore {z} {a} {b} limit 0 {n}|zrevrangebyscore {z} {b} {a} withscores limit 3 {n}
+zrangebyscore {z} {a} {b}|zcount {z} {a} {b}|zpopmin {z}|zpopmax {z}|zpopmin {z} {p}|zpopmax {z} 70
+zadd {z} {s} {m}|zincrby {z} -3 {m}|zrem {z} {m}|zremrangebyrank {z} 0 3|zrank {z} {m}
+zmpop 1 {z} max count 5
+'''.strip().replace('\n', '|').split('|')
 
 
 class Talk:
@@ -313,6 +323,26 @@ class Beside(unittest.TestCase):
             told = [[comparable(*one) for one in zip(said, replies)] for replies in (ours, redis)]
             wrong += [(i, *one) for one in zip(said, *told) if one[1] != one[2]]
         self.assertEqual(wrong, [], f'SEED={SEED}')
+
+    def test_long_sorted_sets(self):
+        """Those that are trees are not gone through for the first ones, or a few scores: whatever
+        order the scores have to that of the members, and with writes and pops between."""
+        talk, r = Talk(), random.Random(SEED)
+        self.addCleanup(talk.close)
+        scores = {'any': lambda i: r.randrange(LONG * 100), 'few': lambda i: r.randrange(4),
+                  'one': lambda i: 7, 'up': lambda i: i, 'down': lambda i: -i}
+        for key, score in scores.items():
+            for i in range(0, LONG, 50):
+                talk('zadd', key, *[w for j in range(i, i + 50) for w in (score(j), f'm{j:05}')])
+            for _ in range(COUNT // 15):
+                i = r.randrange(LONG)
+                words = r.choice(OF_LONG).format(
+                    z=key, i=i, m=f'm{i:05}', s=score(i), n=r.choice((1, 2, 10, 64, 100, 3000)),
+                    p=r.choice((2, 30, 100)),
+                    a=r.choice(('-inf', f'({score(i)}', score(i))),
+                    b=r.choice(('+inf', f'({score(i)}', score(i)))).split()
+                ours, redis = talk(*words)
+                self.assertEqual(ours, redis, (SEED, words))
 
     def test_an_infinite_increment_goes_with_its_member(self):
         talk = Talk()

@@ -152,7 +152,7 @@ several_alone(void **state)
 static void
 more_than_there_is_room_for(void **state)
 {
-	static uint8_t text[1024];
+	static uint8_t text[2048];
 	struct oset_entry e;
 
 	(void)state;
