@@ -122,7 +122,7 @@ move_take(struct gate *g, struct gate_conn *c, struct slice from, struct slice t
 	bool apart = cache_tile_of(walk->key_hash, g->view.shard_cnt) !=
 		     cache_tile_of(hash_bytes(to.p, to.len), g->view.shard_cnt);
 	struct list_item next;
-	bool left;
+	bool left, sure = !walk->all; /* nobody else takes it */
 	int n;
 
 	if (!gate_conn_keep(g, c, item->value.len + 1)) {
@@ -144,7 +144,8 @@ move_take(struct gate *g, struct gate_conn *c, struct slice from, struct slice t
 	if (n != 0 || apart) {
 		c->part_next = n == 0 ? MOVE_PUSH : MOVE_TAKE;
 		c->moves = n == 0 ? GATE_MOVES_APART : GATE_MOVES_NOT; /* M1 */
-		return gate_block_chosen(g, c, from, left, gate_held_end(g, c, n, 0));
+		n = gate_held_end(g, c, n, 0);
+		return sure ? gate_block_chosen(g, c, from, left, n) : n;
 	}
 	n = gate_write_op_after(g, c, &then);
 	if (n != 0) { /* none of the two, then */
@@ -153,7 +154,8 @@ move_take(struct gate *g, struct gate_conn *c, struct slice from, struct slice t
 		return n == MB_ERR_FULL ? (int)GATE_WAIT : gate_error_of(g, c, n);
 	}
 	c->moves = GATE_MOVES_ONE;
-	return gate_block_chosen(g, c, from, left, gate_held_end(g, c, 0, 1));
+	n = gate_held_end(g, c, 0, 1);
+	return sure ? gate_block_chosen(g, c, from, left, n) : n;
 }
 
 /* timeout_s < 0: it does not wait. */

@@ -15,10 +15,10 @@
 #include "view.h"
 
 /* Takes up to most items off an end; their values are written, the last one from where the cache
- * has it. */
+ * has it. ret_sure: nobody else takes them. */
 static int
 items_take(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *v,
-	   enum list_end end, uint32_t most, uint32_t *ret_cnt)
+	   enum list_end end, uint32_t most, uint32_t *ret_cnt, bool *ret_sure)
 {
 	struct gate_pop_walk walk = gate_pop_walk(key, end);
 	struct list_item item;
@@ -39,6 +39,7 @@ items_take(struct gate *g, struct gate_conn *c, struct slice key, struct cache_v
 		}
 	}
 	*ret_cnt = cnt;
+	*ret_sure = !walk.all;
 	return err;
 }
 
@@ -49,8 +50,8 @@ many_take(struct gate *g, struct gate_conn *c, struct slice key, struct cache_va
 	  enum list_end end, uint32_t most, bool named)
 {
 	uint32_t cnt = 0;
-	bool left;
-	int err = 0;
+	bool left, sure;
+	int err = 0, n;
 
 	gate_held_begin(c);
 	if (c->part == 0) {
@@ -61,7 +62,7 @@ many_take(struct gate *g, struct gate_conn *c, struct slice key, struct cache_va
 		c->hole = gate_out_hole(g, c);
 		c->quiet = true;
 	}
-	err = items_take(g, c, key, v, end, most - c->part, &cnt);
+	err = items_take(g, c, key, v, end, most - c->part, &cnt, &sure);
 	left = c->place.looking && gate_pop_left(g, key, v->state, end);
 	gate_look_end(g, v);
 	if (err == MB_ERR_FULL && cnt > 0) {
@@ -72,7 +73,8 @@ many_take(struct gate *g, struct gate_conn *c, struct slice key, struct cache_va
 	if (err == 0 && cnt == 0) { /* none is left for this part */
 		return GATE_DONE;
 	}
-	return gate_block_chosen(g, c, key, left, gate_held_end(g, c, err, cnt));
+	n = gate_held_end(g, c, err, cnt);
+	return sure ? gate_block_chosen(g, c, key, left, n) : n;
 }
 
 static int
@@ -82,6 +84,7 @@ pop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_c
 	struct cache_value v;
 	int64_t most = 1;
 	uint32_t cnt;
+	bool sure;
 	int err, n;
 
 	if (arg_cnt > 3) {
@@ -114,7 +117,7 @@ pop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_c
 		return many_take(g, c, arg[1], &v, end, (uint32_t)MIN(most, UINT32_MAX), false);
 	}
 	gate_held_begin(c);
-	err = items_take(g, c, arg[1], &v, end, 1, &cnt);
+	err = items_take(g, c, arg[1], &v, end, 1, &cnt, &sure);
 	gate_look_end(g, &v);
 	return gate_held_end(g, c, err, cnt);
 }
@@ -140,8 +143,8 @@ pop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	struct cache_value v;
 	uint32_t idx, cnt;
 	double timeout_s;
-	bool left;
-	int err, code;
+	bool left, sure;
+	int err, code, n;
 
 	if (!gate_block_timeout(g, c, arg[arg_cnt - 1], &timeout_s)) {
 		return GATE_DONE;
@@ -152,10 +155,11 @@ pop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	gate_held_begin(c);
 	gate_array(g, c, 2);
 	gate_bulk(g, c, arg[1 + idx]);
-	err = items_take(g, c, arg[1 + idx], &v, end, 1, &cnt);
+	err = items_take(g, c, arg[1 + idx], &v, end, 1, &cnt, &sure);
 	left = c->place.looking && gate_pop_left(g, arg[1 + idx], v.state, end);
 	gate_look_end(g, &v);
-	return gate_block_chosen(g, c, arg[1 + idx], left, gate_held_end(g, c, err, cnt));
+	n = gate_held_end(g, c, err, cnt);
+	return sure ? gate_block_chosen(g, c, arg[1 + idx], left, n) : n;
 }
 
 int

@@ -19,7 +19,8 @@
  *       whatever came of it: it chose, its keys have values of another type, it is answered with an
  *       error, its time is over, or it is closed.
  *   K4  Who has chosen looks no more: others see what it takes (gate_pop.h), and pass over it. Who
- *       takes in a way that they cannot see looks until its command is over.
+ *       takes in a way that they cannot see, or what another one takes already, looks until its
+ *       command is over: that will fail, and then its other keys are for it first.
  *   K5  A place is taken with the first wait of any kind: also by who has not looked yet, as a key
  *       of its must be fetched. Else who came later, and has its keys here, would be before it.
  *   K6  An item is seen before it is offered: its writer's batch is not over, it came by another

@@ -3,7 +3,8 @@
 """gate_block_test.py MICROBURST
 
 Goal:   who waits longest for an item is served first, also an error in its place: nobody who comes
-        later, with all its keys here, just when the item shows, is before it.
+        later, with all its keys here, just when the item shows, is before it. Nor is who waits
+        behind it, if it looks for what another one takes just then.
         Who has waited for the end of CLIENT PAUSE is as others afterwards.
 Method: a node with one gate and one with two; one or two clients that wait (which is seen) while
         others come all the time to the same list, and leave after a moment; then one item is
@@ -105,6 +106,22 @@ class Blocks(unittest.TestCase):
             self.assertRegex(one.answer(), '^-WRONGTYPE')
             self.assertEqual(two.answer(), b'item')
 
+    def test_what_is_being_taken_is_no_choice(self):
+        """Items of two lists show at once. Who finds one list being emptied has the other."""
+        waiters = [self.client() for _ in range(4)]
+        asks = [('left', 1), ('right', 10), ('left', 10), ('right', 1)]
+        numbers = [w('client', 'id') for w in waiters]
+        for _ in range(ROUNDS):
+            for w, number, (end, cnt) in zip(waiters, numbers, asks):
+                w.say('blmpop', 0, 2, 'a', 'b', end, 'count', cnt)
+                self.waits(number)
+            self.c.send(b'multi\r\nlpush a a b c d e\r\nlpush b 1 2 3 4 5\r\nexec\r\n')
+            self.assertEqual([self.c.answer() for _ in range(4)][3], [5, 5])
+            self.assertEqual([w.answer() for w in waiters[:3]],
+                             [[b'a', [b'e']], [b'a', [b'a', b'b', b'c', b'd']],
+                              [b'b', [b'5', b'4', b'3', b'2', b'1']]])
+            self.c('lpush', 'b', 'last')
+            self.assertEqual(waiters[3].answer(), [b'b', [b'last']])
 
     def test_who_was_paused_is_as_others_again(self):
         """It is not taken for one that waits, nor is it kept when it leaves behind a pop."""
