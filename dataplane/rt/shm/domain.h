@@ -177,6 +177,7 @@ struct domain {
 	bool interrupted;              /* domain_interrupt */
 	bool spinning;                 /* holds the spin token of spin_cpu */
 	bool guest;                    /* somebody has that cpu too, and gives it back */
+	long switch_cnt;               /* from this thread to others, when we last asked */
 	uint32_t give_vain, give_skip; /* as of spins: how often he did not */
 	uint32_t spin_cpu;
 	struct desc dying;            /* a DEAD notice that waits until its channel is drained */

@@ -3,6 +3,7 @@
  */
 #include <poll.h>
 #include <sched.h>
+#include <sys/resource.h>
 
 #include "check.h"
 #include "compiler.h"
@@ -17,11 +18,17 @@
  * gets it when we sleep. No clock can tell which: a yield comes back at once also where somebody
  * waits for the cpu, as who slept much is owed much. */
 #define SPIN_VAIN_MAX  6
-/* An executor gives its cpu away once a wait, after some looks: a yield that took less than the
- * first found nobody, one that took less than the second a guest, who waits for something himself,
- * and perhaps for what is to be done here. A guest gets the cpu before the first look. Who keeps it
- * longer is left to the kernel, the next 1, 2, 4 .. 1024 times. */
-#define GUEST_NS       700
+/* A yield that took less than the first found nobody, one that took the second or more somebody.
+ * Between them time cannot tell: alone it takes 500 ns here, 1 us while somebody traces system
+ * calls, or where what it needs of the kernel is not in the caches, and two switches take as long
+ * on a quick machine. There the kernel is asked, which counts switches, and takes 310 ns; a wait
+ * for somebody who is there, 2.9 us and more here, has no need of it. */
+#define YIELD_ALONE_NS 700
+#define YIELD_FOUND_NS 2000
+/* An executor gives its cpu away once a wait, after some looks: whom the yield finds is a guest, if
+ * he gives it back within this time: he waits for something himself, and perhaps for what is to be
+ * done here. A guest gets the cpu before the first look. Who keeps it longer is left to the kernel,
+ * the next 1, 2, 4 .. 1024 times. */
 #define GUEST_LONG_NS  (50 * NS_PER_US)
 #define GUEST_VAIN_MAX 10
 #define OWED_RETRY_NS  NS_PER_MS /* ctl reading its queue does not ring us */
@@ -78,6 +85,23 @@ domain_node_gone(const struct domain *d)
 	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
 }
 
+/* Whether a yield that took so long gave the cpu to somebody. The count is compared with what it
+ * was when the kernel was last asked: a switch in between is taken for this one, once, and costs
+ * one more yield. (Sleeps are counted apart.) */
+static bool
+domain_yield_found(struct domain *d, uint64_t took)
+{
+	struct rusage used;
+	long were = d->switch_cnt;
+
+	if (likely(took < YIELD_ALONE_NS || took >= YIELD_FOUND_NS)) {
+		return took >= YIELD_FOUND_NS;
+	}
+	getrusage(RUSAGE_THREAD, &used); /* cannot fail */
+	d->switch_cnt = used.ru_nivcsw;
+	return d->switch_cnt != were;
+}
+
 /* Gives the cpu to a guest, or looks whether there is one: a client that came in by the net tile,
  * say, and is on this machine all the same. Returns: false, who got it kept it. */
 static bool
@@ -92,7 +116,7 @@ domain_give(struct domain *d)
 	from = timebase_now_ns(timebase_real());
 	sched_yield();
 	took = timebase_now_ns(timebase_real()) - from;
-	d->guest = took >= GUEST_NS && took < GUEST_LONG_NS;
+	d->guest = took < GUEST_LONG_NS && domain_yield_found(d, took);
 	if (likely(took < GUEST_LONG_NS)) {
 		d->give_vain = 0;
 		return true;
@@ -120,7 +144,7 @@ domain_wait_yielding(struct domain *d, uint64_t until_ns, struct desc *ret, stru
 			return n;
 		}
 		now = timebase_now_ns(timebase_real());
-	} while (now - before >= GUEST_NS && now - from < d->welcome.spin_ns &&
+	} while (domain_yield_found(d, now - before) && now - from < d->welcome.spin_ns &&
 		 (until_ns == 0 || now < until_ns));
 	return 0;
 }
