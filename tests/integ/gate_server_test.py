@@ -616,7 +616,7 @@ class Users(Case):
             self.assertEqual(len(c('function', 'list')), len(names))
             self.assertEqual([c('fcall', n, 0) for n in (names[0], names[-1])], [7, 7])
         finally:
-            node.end()
+            node.remove()
 
     def test_what_is_loaded_is_bounded(self):
         """The compiler reads a file that has no end until it has all that it may have; for one

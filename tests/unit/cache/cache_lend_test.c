@@ -20,7 +20,7 @@
 
 #define OTHER  2
 #define CNT    200000 /* of a set, longer than 2 MiB */
-#define SCORES 40000  /* of a sorted set */
+#define SCORES 50000  /* of a sorted set, longer too */
 
 /* Adds an operation. Returns: its word. */
 static struct cache_op_word *
