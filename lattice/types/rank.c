@@ -122,12 +122,7 @@ run_next(struct slice v, struct table_walk *w, struct rank_span span, bool back)
 	    (t.tree != NULL && !leaf_next(t.tree, &idx, span, back, &run, &first))) {
 		return false;
 	}
-	*w = (struct table_walk){ .items = run.items,
-				  .ends = run.ends,
-				  .items_len = run.items_len,
-				  .cnt = run.cnt,
-				  .first = first,
-				  .idx = back ? idx - first + 1 : idx - first };
+	table_walk_enter(w, &run, first, back ? idx - first + 1 : idx - first);
 	return true;
 }
 
@@ -135,16 +130,10 @@ bool
 rank_walk_next(struct slice v, struct table_walk *w, struct rank_span span, bool back,
 	       struct slice *ret_item)
 {
-	struct table run;
-
 	if (unlikely(w->idx == (back ? 0 : w->cnt)) && !run_next(v, w, span, back)) {
 		return false;
 	}
-	run = (struct table){ .items = w->items,
-			      .ends = w->ends,
-			      .items_len = w->items_len,
-			      .cnt = w->cnt };
-	*ret_item = table_item(&run, back ? --w->idx : w->idx++);
+	*ret_item = table_walk_item(w, back ? --w->idx : w->idx++);
 	return true;
 }
 

@@ -134,6 +134,28 @@ table_run(const struct table *t, uint32_t idx, struct table *ret_run, uint32_t *
 	return true;
 }
 
+void
+table_walk_enter(struct table_walk *w, const struct table *run, uint32_t first, uint32_t idx)
+{
+	*w = (struct table_walk){ .items = run->items,
+				  .ends = run->ends,
+				  .items_len = run->items_len,
+				  .cnt = run->cnt,
+				  .first = first,
+				  .idx = idx };
+}
+
+struct slice
+table_walk_item(const struct table_walk *w, uint32_t idx)
+{
+	struct table run = { .items = w->items,
+			     .ends = w->ends,
+			     .items_len = w->items_len,
+			     .cnt = w->cnt };
+
+	return item_of(&run, idx);
+}
+
 /* Goes on with the run behind this one. */
 static bool
 walk_on(struct slice v, struct table_walk *w)
@@ -144,28 +166,17 @@ walk_on(struct slice v, struct table_walk *w)
 	if (table_open(v, &t) != 0 || !table_run(&t, first, &run, &at)) {
 		return false;
 	}
-	*w = (struct table_walk){ .items = run.items,
-				  .ends = run.ends,
-				  .items_len = run.items_len,
-				  .cnt = run.cnt,
-				  .first = first - at,
-				  .idx = at };
+	table_walk_enter(w, &run, first - at, at);
 	return true;
 }
 
 bool
 table_walk_next(struct slice v, struct table_walk *w, struct slice *ret_item)
 {
-	struct table run;
-
 	if (unlikely(w->idx == w->cnt) && !walk_on(v, w)) {
 		return false;
 	}
-	run = (struct table){ .items = w->items,
-			      .ends = w->ends,
-			      .items_len = w->items_len,
-			      .cnt = w->cnt };
-	*ret_item = item_of(&run, w->idx++);
+	*ret_item = table_walk_item(w, w->idx++);
 	return true;
 }
 

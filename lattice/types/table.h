@@ -95,6 +95,11 @@ struct table_walk {
  */
 bool table_walk_next(struct slice v, struct table_walk *w, struct slice *ret_item);
 
+/* Steps of who walks in another way (rank.h): table_walk_enter goes to a run, before which there
+ * are `first` items, at its item idx; table_walk_item is an item of the run that it is in. */
+void table_walk_enter(struct table_walk *w, const struct table *run, uint32_t first, uint32_t idx);
+struct slice table_walk_item(const struct table_walk *w, uint32_t idx);
+
 /* table_bytes is how long the flat table is. */
 static inline size_t
 table_bytes(const struct table *t)
